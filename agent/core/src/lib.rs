@@ -1,0 +1,7 @@
+//! The part of lanscribe that decides: packets in, rows out, time as an argument.
+//!
+//! Nothing here knows an operating system, a database, libpcap or a clock, so a capture file and a live
+//! interface give the same rows, and a test moves time by adding to a number.
+
+pub mod addr;
+pub mod time;

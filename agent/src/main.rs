@@ -1,0 +1,2 @@
+//! The lanscribe program.
+fn main() {}
