@@ -196,7 +196,14 @@ mod tests {
         for text in ["b8:27:eb:01:02:03", "B8-27-EB-01-02-03", "b827.eb01.0203", "b827eb010203"] {
             assert_eq!(text.parse(), Ok(mac), "{text}");
         }
-        for text in ["", "b8:27:eb:01:02", "b8:27:eb:01:02:0g", "b8:27:eb:01:02:0304", "b8.27.eb.01.02.03", "é8:27:eb:01:02:0"] {
+        for text in [
+            "",
+            "b8:27:eb:01:02",
+            "b8:27:eb:01:02:0g",
+            "b8:27:eb:01:02:0304",
+            "b8.27.eb.01.02.03",
+            "é8:27:eb:01:02:0",
+        ] {
             assert_eq!(text.parse::<MacAddr>(), Err(NotAMac), "{text}");
         }
         assert_eq!(mac.to_string().parse(), Ok(mac));
@@ -218,7 +225,8 @@ mod tests {
 
     #[test]
     fn an_address_that_anybody_may_send_from_makes_no_gateway() {
-        for quiet in ["0.0.0.0", "::", "127.0.0.1", "192.168.1.1", "fe80::1", "224.0.0.1", "255.255.255.255"] {
+        for quiet in ["0.0.0.0", "::", "127.0.0.1", "192.168.1.1", "fe80::1", "224.0.0.1", "255.255.255.255"]
+        {
             assert!(!is_routed_source(quiet.parse().unwrap()), "{quiet}");
         }
         for routed in ["8.8.8.8", "100.64.0.1", "2001:db8::1"] {

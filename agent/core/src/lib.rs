@@ -4,4 +4,10 @@
 //! interface give the same rows, and a test moves time by adding to a number.
 
 pub mod addr;
+pub mod address_book;
+pub mod bucket;
+pub mod decode;
+pub mod device;
+pub mod lan;
+pub mod packet;
 pub mod time;
