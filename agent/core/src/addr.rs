@@ -119,12 +119,12 @@ impl Prefix {
     #[must_use]
     pub fn new(address: IpAddr, length: u8) -> Option<Self> {
         let address = match address {
-            IpAddr::V4(a) if length <= 32 => {
-                IpAddr::V4(Ipv4Addr::from_bits(a.to_bits() & high_bits(length.into(), 32) as u32))
-            }
-            IpAddr::V6(a) if length <= 128 => {
-                IpAddr::V6(Ipv6Addr::from_bits(a.to_bits() & high_bits(length.into(), 128)))
-            }
+            IpAddr::V4(a) if length <= 32 => IpAddr::V4(Ipv4Addr::from_bits(
+                a.to_bits() & !u32::MAX.checked_shr(length.into()).unwrap_or(0),
+            )),
+            IpAddr::V6(a) if length <= 128 => IpAddr::V6(Ipv6Addr::from_bits(
+                a.to_bits() & !u128::MAX.checked_shr(length.into()).unwrap_or(0),
+            )),
             _ => return None,
         };
         Some(Self { address, length })
@@ -148,12 +148,6 @@ impl Prefix {
         self.address.is_ipv4() == address.is_ipv4()
             && Self::new(address, self.length).is_some_and(|p| p.address == self.address)
     }
-}
-
-/// The `length` highest of `width` bits set, in the low `width` bits.
-fn high_bits(length: u32, width: u32) -> u128 {
-    let all = u128::MAX >> (128 - width);
-    all & !all.checked_shr(length).unwrap_or(0)
 }
 
 impl fmt::Display for Prefix {

@@ -82,8 +82,11 @@ impl AddressBook {
             return;
         }
         if let Some(holdings) = self.holders.get_mut(&address) {
-            let others_since =
-                holdings.iter().filter(|h| h.interval.device != device).map(|h| h.interval.last).max();
+            let others_since = holdings
+                .iter()
+                .filter(|h| h.interval.device != device && h.interval.first <= at)
+                .map(|h| h.interval.last)
+                .max();
             if let Some(own) = holdings.iter_mut().find(|h| h.interval.device == device) {
                 let silent = at - own.interval.last;
                 let handed_over =

@@ -4,7 +4,7 @@ use crate::time::{Span, Timestamp};
 
 /// Lets `burst` things in at once and then `rate` more each second.
 #[derive(Clone, Debug)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     burst: u32,
     rate: u32,
     tokens: u32,
@@ -14,12 +14,12 @@ pub struct Bucket {
 impl Bucket {
     /// A full bucket.
     #[must_use]
-    pub const fn new(burst: u32, rate: u32) -> Self {
+    pub(crate) const fn new(burst: u32, rate: u32) -> Self {
         Self { burst, rate, tokens: burst, filled: Timestamp(0) }
     }
 
     /// Whether one more may come in at `now`; takes a token if so.
-    pub fn admit(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn admit(&mut self, now: Timestamp) -> bool {
         let elapsed = now - self.filled;
         if elapsed < Span(0) {
             // Time went back: what was saved up stays, and filling goes on from here.

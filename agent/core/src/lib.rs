@@ -5,9 +5,18 @@
 
 pub mod addr;
 pub mod address_book;
-pub mod bucket;
+mod attribution;
+mod bucket;
 pub mod decode;
 pub mod device;
+pub mod flow;
+mod fragment;
 pub mod lan;
+pub mod learn;
 pub mod packet;
+pub mod pipeline;
+pub mod rollup;
+pub mod service;
+pub mod stats;
 pub mod time;
+pub mod wire;

@@ -9,8 +9,7 @@ use crate::packet::{Fragment, Ip, Packet, Tcp, Trouble};
 
 /// IP protocol numbers that are looked at.
 pub(crate) mod protocol {
-    pub(crate) const ICMP: u8 = 1;
-    pub(crate) const IGMP: u8 = 2;
+
     pub(crate) const TCP: u8 = 6;
     pub(crate) const UDP: u8 = 17;
     pub(crate) const DCCP: u8 = 33;
@@ -26,10 +25,9 @@ pub(crate) mod protocol {
 
 /// Reads the IP header at the start of `packet.payload`; `wire_rest` is how long the frame was from there on.
 pub(super) fn decode(packet: &mut Packet<'_>, wire_rest: u32) {
-    if packet.ethertype == ETHERTYPE_IPV6 {
-        ipv6(packet, wire_rest)
-    } else {
-        ipv4(packet, wire_rest)
+    match packet.ethertype {
+        ETHERTYPE_IPV6 => ipv6(packet, wire_rest),
+        _ => ipv4(packet, wire_rest),
     }
     let Some(ip) = &mut packet.ip else { return };
     // Where no link header says so, the address tells that many were meant.

@@ -6,6 +6,7 @@
 mod ip;
 mod link;
 
+pub(crate) use ip::protocol;
 pub use link::LinkType;
 
 use crate::packet::{Packet, Trouble};

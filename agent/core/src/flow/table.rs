@@ -1,0 +1,279 @@
+//! The flow table: bounded, looked up once a packet. A time-out is decided by packet time when a flow is looked
+//! at, so it does not matter when the table is swept.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::key::Key;
+use super::record::{EndReason, FlowRecord};
+use super::{Delta, End, Flow, Part, Seen, Timeouts, tcp::Handshake};
+use crate::addr::MacAddr;
+use crate::packet::Tcp;
+use crate::rollup::{Class, Rollup};
+use crate::service::{self, Serves};
+use crate::time::Timestamp;
+
+/// Records that may wait to be taken; more are counted and dropped, for they are detail, not account.
+const RECORDS: usize = 65_536;
+
+/// Where the bytes and the records of flows go.
+#[derive(Debug)]
+pub(crate) struct Books {
+    pub(crate) rollup: Rollup,
+    pub(crate) records: Vec<FlowRecord>,
+    /// Records that were dropped because nobody took them.
+    pub(crate) records_dropped: u64,
+}
+
+impl Books {
+    /// Moves what the flow counted in its window into the rows of that window.
+    pub(crate) fn settle(&mut self, flow: &mut Flow) {
+        let delta = std::mem::take(&mut flow.delta);
+        if !(delta.counts[0].is_zero() && delta.counts[1].is_zero()) {
+            self.rollup.account(flow, &delta);
+        }
+    }
+
+    fn report(&mut self, flow: &mut Flow, due: Timestamp, reason: EndReason) {
+        let before = self.records.len();
+        flow.report(due, reason, &mut self.records);
+        if self.records.len() > RECORDS {
+            self.records_dropped += (self.records.len() - before) as u64;
+            self.records.truncate(before);
+        }
+    }
+}
+
+/// What a packet says of the conversation that it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe {
+    pub(crate) key: Key,
+    /// Direction in the key: 0 if the packet's source stands first there.
+    pub(crate) way: usize,
+    pub(crate) src: Option<MacAddr>,
+    pub(crate) dst: Option<MacAddr>,
+    pub(crate) tcp: Option<Tcp>,
+}
+
+/// What is decided at a flow's first packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) class: Class,
+    pub(crate) ends: [End; 2],
+    pub(crate) vlan: Option<u16>,
+}
+
+/// All open flows.
+#[derive(Debug)]
+pub(crate) struct FlowTable {
+    /// Positions in `flows`.
+    index: HashTable<u32>,
+    flows: Vec<Flow>,
+    hasher: RandomState,
+    limit: usize,
+    timeouts: Timeouts,
+    next_id: u64,
+    /// Flows that were ended to make room.
+    pub(crate) evicted: u64,
+}
+
+impl FlowTable {
+    pub(crate) fn new(limit: usize, timeouts: Timeouts) -> Self {
+        Self {
+            index: HashTable::new(),
+            flows: Vec::new(),
+            hasher: RandomState::default(),
+            limit: limit.max(1),
+            timeouts,
+            next_id: 0,
+            evicted: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Counts a packet in its flow, which `open` describes if it is the first one: then its class and ends are
+    /// returned.
+    pub(crate) fn observe(
+        &mut self,
+        probe: &Probe,
+        seen: &Seen,
+        books: &mut Books,
+        open: impl FnOnce() -> Opening,
+    ) -> Option<(Class, [End; 2])> {
+        let hash = probe.key.hash_with(&self.hasher, probe.src);
+        let mut found = self.index.find(hash, |&at| matches(&self.flows[at as usize], probe)).copied();
+        if let Some(at) = found {
+            let flow = &mut self.flows[at as usize];
+            let over = run_timers(flow, seen.at, &self.timeouts, books);
+            let reused = !over && probe.tcp.is_some_and(|tcp| flow.handshake.is_reused_by(tcp));
+            if reused {
+                books.report(flow, seen.at, EndReason::Ended);
+            }
+            if over || reused {
+                self.remove(at, books);
+                found = None;
+            }
+        }
+        let mut begun = None;
+        let at = if let Some(at) = found {
+            at
+        } else {
+            if self.flows.len() >= self.limit {
+                self.make_room(seen.at, books);
+            }
+            let opening = open();
+            begun = Some((opening.class, opening.ends));
+            self.insert(hash, probe, seen, opening)
+        };
+        let flow = &mut self.flows[at as usize];
+        if flow.delta.window != seen.window {
+            books.settle(flow);
+            flow.delta.window = seen.window;
+        }
+        let way = usize::from(probe.way != flow.first_way);
+        flow.add(way, seen);
+        begun
+    }
+
+    fn insert(&mut self, hash: u64, probe: &Probe, seen: &Seen, opening: Opening) -> u32 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let (port, opener) = service_port(probe, &opening.ends);
+        let at = u32::try_from(self.flows.len()).unwrap_or(u32::MAX);
+        self.flows.push(Flow {
+            id,
+            key: probe.key,
+            first_way: probe.way,
+            hash,
+            class: opening.class,
+            ends: opening.ends,
+            port,
+            opener,
+            vlan: opening.vlan,
+            last: seen.at,
+            part: Part::default(),
+            parts: 0,
+            spoke: [false; 2],
+            handshake: Handshake::default(),
+            delta: Delta { window: seen.window, counts: Default::default(), started: 1 },
+        });
+        let Self { index, flows, .. } = self;
+        index.insert_unique(hash, at, |&other| flows[other as usize].hash);
+        at
+    }
+
+    /// Takes a flow out; its last part must have been reported.
+    fn remove(&mut self, at: u32, books: &mut Books) {
+        books.settle(&mut self.flows[at as usize]);
+        let hash = self.flows[at as usize].hash;
+        if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
+            entry.remove();
+        }
+        self.flows.swap_remove(at as usize);
+        // The last flow moved into the gap.
+        if let Some(moved) = self.flows.get(at as usize) {
+            let was = u32::try_from(self.flows.len()).unwrap_or(u32::MAX);
+            if let Some(slot) = self.index.find_mut(moved.hash, |&other| other == was) {
+                *slot = at;
+            }
+        }
+    }
+
+    /// Runs every timer that is due at `now`.
+    pub(crate) fn expire(&mut self, now: Timestamp, books: &mut Books) {
+        let mut at = 0;
+        while let Some(flow) = self.flows.get_mut(at as usize) {
+            if run_timers(flow, now, &self.timeouts, books) {
+                self.remove(at, books);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Moves what all flows counted in the window that starts at `window`, or before it, into its rows.
+    pub(crate) fn settle_until(&mut self, window: Timestamp, books: &mut Books) {
+        for flow in self.flows.iter_mut().filter(|f| f.delta.window <= window) {
+            books.settle(flow);
+        }
+    }
+
+    /// Ends every flow that `which` picks.
+    pub(crate) fn end(&mut self, reason: EndReason, books: &mut Books, which: impl Fn(&Flow) -> bool) {
+        let mut at = 0;
+        while let Some(flow) = self.flows.get_mut(at as usize) {
+            if which(flow) {
+                let due = flow.last;
+                books.report(flow, due, reason);
+                self.remove(at, books);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Ends what is over, then an eighth of the table in one pass: flows of one packet first, since only those
+    /// come in floods, then the ones silent longest.
+    fn make_room(&mut self, now: Timestamp, books: &mut Books) {
+        self.expire(now, books);
+        let keep = self.limit - (self.limit / 8).max(1);
+        let Some(excess) = self.flows.len().checked_sub(keep).filter(|&n| n > 0) else { return };
+        let worth = |f: &Flow| {
+            (f.part.counters[0].packets + f.part.counters[1].packets > 1 || f.parts > 0, f.last, f.id)
+        };
+        let mut order: Vec<_> = self.flows.iter().map(worth).collect();
+        let (_, &mut last_to_go, _) = order.select_nth_unstable(excess - 1);
+        self.evicted += excess as u64;
+        self.end(EndReason::NoRoom, books, |f| worth(f) <= last_to_go);
+    }
+}
+
+/// Reports what is due at `now`. Returns whether the flow is over.
+fn run_timers(flow: &mut Flow, now: Timestamp, timeouts: &Timeouts, books: &mut Books) -> bool {
+    let idle_due = flow.last + flow.idle(timeouts);
+    if let Some(first) = flow.part.first {
+        let active_due = first + timeouts.active;
+        if active_due <= idle_due && active_due <= now {
+            books.report(flow, active_due, EndReason::Active);
+        }
+    }
+    if idle_due > now {
+        return false;
+    }
+    let reason = if flow.handshake.is_over() { EndReason::Ended } else { EndReason::Idle };
+    books.report(flow, idle_due, reason);
+    true
+}
+
+fn matches(flow: &Flow, probe: &Probe) -> bool {
+    if flow.key != probe.key {
+        return false;
+    }
+    let way = usize::from(probe.way != flow.first_way);
+    let agrees = |end: &End, mac: Option<MacAddr>| end.mac.is_none() || mac.is_none() || end.mac == mac;
+    agrees(&flow.ends[way], probe.src) && agrees(&flow.ends[1 - way], probe.dst)
+}
+
+/// The service port, and which end opened the conversation, by its first packet.
+fn service_port(probe: &Probe, ends: &[End; 2]) -> (u16, Option<usize>) {
+    let (Some(from), Some(to)) = (ends[0].port, ends[1].port) else { return (0, Some(0)) };
+    if let Some(tcp) = probe.tcp {
+        if tcp.opens() {
+            return (to, Some(0));
+        }
+        if tcp.accepts() {
+            return (from, Some(1));
+        }
+    }
+    let protocol = u8::try_from(probe.key.protocol).unwrap_or(0);
+    // A TCP connection whose opening was not seen may have been opened long ago, by anybody.
+    let known = |end| (probe.key.protocol != 6).then_some(end);
+    match service::serves(protocol, from, to) {
+        Serves::Receiver => (to, known(0)),
+        Serves::Sender => (from, known(1)),
+        Serves::Neither => (0, known(0)),
+    }
+}

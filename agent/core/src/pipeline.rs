@@ -1,0 +1,350 @@
+//! The join: a packet walks from the wire to its rows, and time runs what is due before it.
+
+use crate::addr::{MacAddr, Prefix};
+use crate::address_book::{AddressBook, Interval};
+use crate::attribution::{Known, LinkEnds};
+use crate::decode::{LinkType, decode};
+use crate::device::{DeviceChange, DeviceId, Devices};
+use crate::flow::key::Key;
+use crate::flow::record::{EndReason, FlowRecord};
+use crate::flow::table::{Books, FlowTable, Probe};
+use crate::flow::{Seen, Timeouts};
+use crate::fragment::Fragments;
+use crate::lan::{Lan, Source};
+use crate::learn::{News, Pupils};
+use crate::packet::Packet;
+use crate::rollup::{Class, Minute, Rollup, RowLimits};
+use crate::stats::Stats;
+use crate::time::{MINUTE, Span, Timestamp};
+
+/// A frame may be this late and still counts as in order: interfaces and cores deliver a little out of turn.
+pub const LATE: Span = Span::from_secs(1);
+/// A silence up to this long was watched; after a longer one nobody knows whether the capture ran. A running
+/// agent ticks each second, so only capture files have longer ones.
+pub const SILENCE: Span = Span::from_secs(300);
+/// Events that may wait to be taken.
+const EVENTS: usize = 256;
+
+/// What the owner may decide.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Networks that are local beside the private ones.
+    pub networks: Vec<Prefix>,
+    /// Whether more may be learnt from RA, NDP, ARP and DHCP.
+    pub learn: bool,
+    /// When flows are over.
+    pub timeouts: Timeouts,
+    /// Flows that may be open at a time.
+    pub flows: usize,
+    /// Devices in all.
+    pub devices: usize,
+    /// Rows of a minute.
+    pub rows: RowLimits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            networks: Vec::new(),
+            learn: true,
+            timeouts: Timeouts::default(),
+            flows: 16_384,
+            devices: 4096,
+            rows: RowLimits::default(),
+        }
+    }
+}
+
+/// Something that happened and should be known later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, by packet time.
+    pub at: Timestamp,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// Kinds of [`Event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// Something was learnt about the LAN.
+    Learnt(News),
+    /// Time went back by more than [`LATE`]; it was this before.
+    ClockStepped {
+        /// The latest time seen until then.
+        from: Timestamp,
+    },
+}
+
+/// What is to be written: everything that was closed since the last batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Devices that were seen, in order of number.
+    pub devices: Vec<DeviceChange>,
+    /// Addresses that were seen.
+    pub addresses: Vec<Interval>,
+    /// Closed minutes in order of closing; one may come twice when the clock went back.
+    pub minutes: Vec<Minute>,
+    /// Flow records.
+    pub flows: Vec<FlowRecord>,
+    /// Events in order.
+    pub events: Vec<Event>,
+}
+
+/// Everything between a captured frame and a row.
+#[derive(Debug)]
+pub struct Pipeline {
+    lan: Lan,
+    devices: Devices,
+    book: AddressBook,
+    fragments: Fragments,
+    flows: FlowTable,
+    books: Books,
+    /// The latest packet or tick.
+    now: Option<Timestamp>,
+    /// When a window opens or closes next.
+    turn_at: Timestamp,
+    minutes: Vec<Minute>,
+    events: Vec<Event>,
+    events_dropped: u64,
+}
+
+impl Pipeline {
+    /// An empty pipeline.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            lan: Lan::new(config.networks, config.learn),
+            devices: Devices::new(config.devices),
+            book: AddressBook::default(),
+            fragments: Fragments::default(),
+            flows: FlowTable::new(config.flows, config.timeouts),
+            books: Books { rollup: Rollup::new(config.rows), records: Vec::new(), records_dropped: 0 },
+            now: None,
+            turn_at: Timestamp(0),
+            minutes: Vec::new(),
+            events: Vec::new(),
+            events_dropped: 0,
+        }
+    }
+
+    /// Tells of a device that the file already holds, so that it needs no admission.
+    pub fn remember_device(&mut self, mac: MacAddr) -> DeviceId {
+        self.devices.admit(mac)
+    }
+
+    /// Handles a frame that was captured at `at` on interface number `interface`: `wire_len` bytes, of which
+    /// `bytes` were captured.
+    pub fn packet(
+        &mut self,
+        at: Timestamp,
+        interface: u16,
+        link_type: LinkType,
+        wire_len: u32,
+        bytes: &[u8],
+    ) {
+        let window = self.advance(at.clamped());
+        let seen_at = at.clamped();
+        self.books.rollup.captured(window, wire_len.into());
+        match decode(link_type, bytes, wire_len) {
+            Err(trouble) => self.books.rollup.trouble(window, trouble, wire_len.into()),
+            Ok(packet) => {
+                if let Some(trouble) = packet.trouble {
+                    self.books.rollup.trouble(window, trouble, wire_len.into());
+                }
+                let link = self.link_ends(&packet, seen_at, wire_len.into());
+                self.learn(&packet, link.src, seen_at);
+                self.account(&packet, link, interface, seen_at, window, wire_len.into());
+            }
+        }
+    }
+
+    /// Time passed without a packet, up to `now`. Does nothing if packets were later than that.
+    pub fn tick(&mut self, now: Timestamp) {
+        let now = now.clamped();
+        if self.now.is_none_or(|latest| now > latest) {
+            self.advance(now);
+        }
+    }
+
+    /// The capture is over: every flow is reported and every window closed.
+    pub fn finish(&mut self) {
+        if let Some(now) = self.now.take() {
+            self.flows.expire(now, &mut self.books);
+            self.flows.end(EndReason::Forced, &mut self.books, |_| true);
+            self.books.rollup.observed(now);
+            self.close_all();
+        }
+    }
+
+    /// Takes what was closed since the last time.
+    pub fn take_batch(&mut self) -> Batch {
+        let flows = std::mem::take(&mut self.books.records);
+        for record in flows.iter().filter(|r| matches!(r.class, Class::Remote | Class::Lan)) {
+            self.book.observe(record.local.0, record.device, Source::Traffic, record.end);
+        }
+        Batch {
+            devices: self.devices.take_changes(),
+            addresses: self.book.take_changes(),
+            minutes: std::mem::take(&mut self.minutes),
+            flows,
+            events: std::mem::take(&mut self.events),
+        }
+    }
+
+    /// How many rows wait in the next batch.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.books.records.len() + self.minutes.iter().map(|m| m.rows.len() + 1).sum::<usize>()
+    }
+
+    /// The limits that were reached so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            devices: self.devices.len(),
+            open_flows: self.flows.len(),
+            devices_refused: self.devices.refused,
+            addresses_refused: self.book.refused,
+            networks_refused: self.lan.refused,
+            fragments_forgotten: self.fragments.forgotten,
+            flows_evicted: self.flows.evicted,
+            records_dropped: self.books.records_dropped,
+            frames_folded: self.books.rollup.folded,
+            events_dropped: self.events_dropped,
+        }
+    }
+
+    /// Counts a frame for the MAC addresses of its outermost link header.
+    fn link_ends(&mut self, packet: &Packet<'_>, at: Timestamp, bytes: u64) -> LinkEnds {
+        let mut ends = LinkEnds { src: DeviceId::OTHER, dst: DeviceId::OTHER };
+        if let Some(src) = packet.src {
+            ends.src = self.devices.observe(src, at);
+            self.devices.sent(ends.src, at, bytes);
+        }
+        if let Some(dst) = packet.dst.filter(|mac| !mac.is_group()) {
+            ends.dst = self.devices.observe(dst, at);
+            self.devices.received(ends.dst, at, bytes);
+        }
+        ends
+    }
+
+    fn learn(&mut self, packet: &Packet<'_>, sender: DeviceId, at: Timestamp) {
+        let Self { lan, devices, book, events, events_dropped, .. } = self;
+        Pupils { lan, devices, book, at }.learn(packet, sender, |news| {
+            note(events, events_dropped, Event { at, kind: EventKind::Learnt(news) });
+        });
+    }
+
+    /// Finds the flow, or begins one, and counts the packet in it.
+    fn account(
+        &mut self,
+        packet: &Packet<'_>,
+        link: LinkEnds,
+        interface: u16,
+        at: Timestamp,
+        window: Timestamp,
+        wire_len: u64,
+    ) {
+        let ports = match &packet.ip {
+            Some(ip) => match ip.fragment {
+                Some(fragment) => self.fragments.ports(ip, fragment, at),
+                None => ip.ports,
+            },
+            None => None,
+        };
+        let (key, way) = Key::of(packet, ports, interface);
+        let tcp = packet.ip.and_then(|ip| ip.tcp);
+        let probe = Probe { key, way, src: packet.src, dst: packet.dst, tcp };
+        let ip_len = packet.ip.map_or(0, |ip| ip.len.into());
+        let seen = Seen { at, window, wire_len, ip_len, tcp, src_device: link.src };
+        let Self { lan, devices, book, flows, books, .. } = self;
+        let begun = flows
+            .observe(&probe, &seen, books, || Known { lan, devices, book }.attribute(packet, ports, link));
+        if let Some((class, ends)) = begun
+            && class != Class::Link
+        {
+            for end in ends {
+                let known = Known { lan, devices, book };
+                if known.is_station(end.address, end.device) {
+                    book.observe(end.address, end.device, Source::Traffic, at);
+                }
+            }
+        }
+    }
+
+    /// Runs what is due at `at`, and returns the window in which a frame of that time counts.
+    fn advance(&mut self, at: Timestamp) -> Timestamp {
+        match self.now {
+            None => self.start(at),
+            Some(now) if at < now - LATE => self.step_back(now, at),
+            Some(now) => {
+                if at >= self.turn_at {
+                    self.turn(now, at);
+                }
+                self.now = Some(now.max(at));
+            }
+        }
+        self.books.rollup.window(at).unwrap_or_default()
+    }
+
+    fn start(&mut self, at: Timestamp) {
+        self.now = Some(at);
+        self.books.rollup.open(at.floor(MINUTE), at);
+        self.turn_at = at.floor(MINUTE) + MINUTE;
+    }
+
+    /// Time went back: what is open belongs to the time before, and a date in the future must not stick.
+    fn step_back(&mut self, now: Timestamp, at: Timestamp) {
+        self.books.rollup.observed(now);
+        self.flows.end(EndReason::Forced, &mut self.books, |flow| flow.last > at + LATE);
+        self.close_all();
+        note(
+            &mut self.events,
+            &mut self.events_dropped,
+            Event { at, kind: EventKind::ClockStepped { from: now } },
+        );
+        self.start(at);
+    }
+
+    /// A window begins, or the one before it is so old that nothing can be late for it any more.
+    fn turn(&mut self, now: Timestamp, at: Timestamp) {
+        let Some(newest) = self.books.rollup.newest() else { return self.start(at) };
+        let newest_end = newest + MINUTE;
+        if at >= newest_end {
+            let watched = at - now <= SILENCE;
+            self.books.rollup.observed(if watched { newest_end } else { now });
+            let mut start = if watched { newest_end } else { at.floor(MINUTE) };
+            // A watched silence is short, so these are few.
+            while start <= at {
+                self.books.rollup.open(start, if watched { start } else { at });
+                start = start + MINUTE;
+                self.books.rollup.observed(start.min(at));
+            }
+        }
+        self.flows.expire(at, &mut self.books);
+        while let Some(oldest) = self.books.rollup.oldest().filter(|&start| start + MINUTE + LATE <= at) {
+            self.close(oldest);
+        }
+        self.turn_at = match (self.books.rollup.oldest(), self.books.rollup.newest()) {
+            (Some(oldest), Some(newest)) if oldest < newest => oldest + MINUTE + LATE,
+            (Some(only), _) => only + MINUTE,
+            _ => at,
+        };
+    }
+
+    fn close_all(&mut self) {
+        while let Some(oldest) = self.books.rollup.oldest() {
+            self.close(oldest);
+        }
+    }
+
+    fn close(&mut self, start: Timestamp) {
+        self.flows.settle_until(start, &mut self.books);
+        self.minutes.extend(self.books.rollup.close());
+    }
+}
+
+fn note(events: &mut Vec<Event>, dropped: &mut u64, event: Event) {
+    if events.len() < EVENTS { events.push(event) } else { *dropped += 1 }
+}

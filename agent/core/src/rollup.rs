@@ -1,0 +1,319 @@
+//! Usage by minute: what each device sent and received, to and from whom, in rows that are bounded in number.
+//!
+//! Every captured frame is in exactly one window and one class, and its bytes stand on one row, or on two for a
+//! conversation within the LAN. Folding into `other` changes names on a row, never sums.
+
+mod fold;
+
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::decode::OTHER_PROTOCOL;
+use crate::device::{Count, DeviceId};
+use crate::flow::{Delta, Flow};
+use crate::packet::Trouble;
+use crate::time::{MINUTE, Span, Timestamp};
+
+/// What a frame is to this LAN; fixed for a flow by its first packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Class {
+    /// Between a station and something that is not on this LAN.
+    Remote = 0,
+    /// Between two stations.
+    Lan = 1,
+    /// To a group.
+    Multicast = 2,
+    /// Between two that are not on this LAN.
+    Transit = 3,
+    /// Not IP, or IP that could not be read.
+    Link = 4,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Remote, Self::Lan, Self::Multicast, Self::Transit, Self::Link];
+
+    /// The class as text, the way the views give it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Remote => "remote",
+            Self::Lan => "lan",
+            Self::Multicast => "multicast",
+            Self::Transit => "transit",
+            Self::Link => "link",
+        }
+    }
+}
+
+/// The other side of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// Nobody: the frame is not IP.
+    None,
+    /// Whoever was folded.
+    Other,
+    /// An address that is not on this LAN.
+    Remote(IpAddr),
+    /// A multicast or broadcast address.
+    Group(IpAddr),
+    /// A station of this LAN.
+    Device(DeviceId),
+    /// A station of this LAN whose MAC address is not known.
+    Local(IpAddr),
+}
+
+/// What rows are told apart by, within a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    /// Whose row it is.
+    pub device: DeviceId,
+    /// The other side.
+    pub endpoint: Endpoint,
+    /// IP protocol (0 to 255), 256 + DSAP, or EtherType.
+    pub protocol: u16,
+    /// Service port, 0 if none.
+    pub port: u16,
+    /// Class.
+    pub class: Class,
+}
+
+/// The sums of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Sent by the device.
+    pub up: Count,
+    /// Received by the device.
+    pub down: Count,
+    /// Flows that started in the window.
+    pub flows: u64,
+}
+
+impl Usage {
+    /// Adds another row's sums.
+    pub fn merge(&mut self, other: &Self) {
+        self.up.merge(other.up);
+        self.down.merge(other.down);
+        self.flows += other.flows;
+    }
+
+    /// The frames that this row accounts for: those that a conversation within the LAN brought down are already
+    /// on its sender's row.
+    #[must_use]
+    pub fn accounted(&self, class: Class) -> Count {
+        let mut count = self.up;
+        if class == Class::Remote {
+            count.merge(self.down);
+        }
+        count
+    }
+}
+
+/// What was seen in a window, decoded or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Time for which the agent watched.
+    pub observed: Span,
+    /// All frames that were captured.
+    pub captured: Count,
+    /// Of these, the ones without a readable link header: on no row.
+    pub undecodable: Count,
+    /// Of these, the ones whose device, endpoint or port was folded.
+    pub folded: Count,
+    /// Frames by what was wrong with them, those of class `link` too; in the order of [`Trouble::ALL`].
+    pub troubles: Vec<Count>,
+}
+
+/// A closed minute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Minute {
+    /// Its start.
+    pub window: Timestamp,
+    /// What was seen.
+    pub coverage: Coverage,
+    /// Its rows, in order.
+    pub rows: Vec<(RowKey, Usage)>,
+}
+
+/// How many rows are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowLimits {
+    /// Endpoints of one device in one minute; the smallest beyond that become `other`.
+    pub endpoints: usize,
+    /// Rows of one minute in all; the smallest beyond that go to nobody in particular.
+    pub rows: usize,
+}
+
+impl Default for RowLimits {
+    fn default() -> Self {
+        Self { endpoints: 64, rows: 8192 }
+    }
+}
+
+#[derive(Debug)]
+struct Window {
+    start: Timestamp,
+    observed_from: Timestamp,
+    observed_until: Timestamp,
+    captured: Count,
+    undecodable: Count,
+    folded: Count,
+    troubles: Vec<Count>,
+    rows: HashMap<RowKey, Usage, RandomState>,
+}
+
+/// The minutes that are still open: the current one, and the one before it in its first second.
+#[derive(Debug)]
+pub struct Rollup {
+    windows: Vec<Window>,
+    limits: RowLimits,
+    /// Frames whose row was folded because of a limit.
+    pub folded: u64,
+}
+
+impl Rollup {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new(limits: RowLimits) -> Self {
+        Self { windows: Vec::new(), limits, folded: 0 }
+    }
+
+    /// The start of the window in which a frame of time `at` counts: its own if that is open, else the oldest.
+    #[must_use]
+    pub fn window(&self, at: Timestamp) -> Option<Timestamp> {
+        let own = at.floor(MINUTE);
+        match self.windows.first() {
+            Some(oldest) if own < oldest.start => Some(oldest.start),
+            _ => self.windows.iter().find(|w| w.start == own).map(|w| w.start),
+        }
+    }
+
+    /// The start of the oldest open window.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.windows.first().map(|w| w.start)
+    }
+
+    /// The start of the newest open window.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.windows.last().map(|w| w.start)
+    }
+
+    /// Opens the window that starts at `start`, watched since `from`.
+    pub fn open(&mut self, start: Timestamp, from: Timestamp) {
+        self.windows.push(Window {
+            start,
+            observed_from: from,
+            observed_until: from,
+            captured: Count::default(),
+            undecodable: Count::default(),
+            folded: Count::default(),
+            troubles: vec![Count::default(); Trouble::ALL.len()],
+            rows: HashMap::default(),
+        });
+    }
+
+    /// The agent was watching up to `until`.
+    pub fn observed(&mut self, until: Timestamp) {
+        if let Some(newest) = self.windows.last_mut() {
+            newest.observed_until = until.clamp(newest.observed_until, newest.start + MINUTE);
+        }
+    }
+
+    /// Counts a frame as captured in the window that starts at `start`.
+    pub fn captured(&mut self, start: Timestamp, bytes: u64) {
+        if let Some(window) = self.find(start) {
+            window.captured.add(bytes);
+        }
+    }
+
+    /// Counts what was wrong with a frame of the window that starts at `start`.
+    pub fn trouble(&mut self, start: Timestamp, trouble: Trouble, bytes: u64) {
+        if let Some(window) = self.find(start) {
+            window.troubles[trouble as usize].add(bytes);
+            if trouble.is_undecodable() {
+                window.undecodable.add(bytes);
+            }
+        }
+    }
+
+    /// Puts what a flow counted in a window on its rows.
+    pub(crate) fn account(&mut self, flow: &Flow, delta: &Delta) {
+        let [out, back] = delta.counts;
+        let key = |local: usize| RowKey {
+            device: flow.ends[local].device,
+            endpoint: flow.endpoint(1 - local),
+            protocol: flow.key.protocol,
+            port: flow.port,
+            class: flow.class,
+        };
+        let started = if flow.class == Class::Link { 0 } else { delta.started };
+        let none = Count::default();
+        match flow.class {
+            Class::Remote if flow.ends[0].station => {
+                self.add(delta.window, key(0), Usage { up: out, down: back, flows: started });
+            }
+            Class::Remote => self.add(delta.window, key(1), Usage { up: back, down: out, flows: started }),
+            Class::Lan => {
+                self.add(delta.window, key(0), Usage { up: out, down: back, flows: started });
+                self.add(delta.window, key(1), Usage { up: back, down: out, flows: started });
+            }
+            Class::Multicast | Class::Link | Class::Transit => {
+                if !out.is_zero() || started > 0 {
+                    self.add(delta.window, key(0), Usage { up: out, down: none, flows: started });
+                }
+                if !back.is_zero() {
+                    self.add(delta.window, key(1), Usage { up: back, down: none, flows: 0 });
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, start: Timestamp, key: RowKey, usage: Usage) {
+        let limit = self.limits.rows.saturating_mul(2);
+        let Some(window) = self.windows.iter_mut().find(|w| w.start == start) else { return };
+        let mut key = key;
+        if window.rows.len() >= limit && !window.rows.contains_key(&key) {
+            let count = usage.accounted(key.class);
+            window.folded.merge(count);
+            self.folded += count.frames;
+            key = fold::to_nobody(key);
+        }
+        window.rows.entry(key).or_default().merge(&usage);
+    }
+
+    /// Closes the oldest window; every flow must have been settled. Rows beyond the limits are folded.
+    pub fn close(&mut self) -> Option<Minute> {
+        if self.windows.is_empty() {
+            return None;
+        }
+        let window = self.windows.remove(0);
+        let mut rows = window.rows.into_iter().collect();
+        let mut folded = window.folded;
+        let by_limits = fold::to_limits(&mut rows, self.limits);
+        self.folded += by_limits.frames;
+        folded.merge(by_limits);
+        Some(Minute {
+            window: window.start,
+            coverage: Coverage {
+                observed: window.observed_until - window.observed_from,
+                captured: window.captured,
+                undecodable: window.undecodable,
+                folded,
+                troubles: window.troubles,
+            },
+            rows,
+        })
+    }
+
+    fn find(&mut self, start: Timestamp) -> Option<&mut Window> {
+        self.windows.iter_mut().rev().find(|w| w.start == start)
+    }
+}
+
+/// Stands for every EtherType when there are too many of them.
+const FOLDED_PROTOCOL: u16 = OTHER_PROTOCOL;

@@ -1,0 +1,43 @@
+//! Counters of every limit that was reached: a healthy LAN has zeros here.
+
+/// A snapshot since the start of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Devices known now.
+    pub devices: usize,
+    /// Flows open now.
+    pub open_flows: usize,
+    /// Frames' MAC addresses that were not admitted as devices.
+    pub devices_refused: u64,
+    /// Sightings of addresses that were not written down.
+    pub addresses_refused: u64,
+    /// Networks and addresses announced as local that were not believed for want of room.
+    pub networks_refused: u64,
+    /// Fragmented datagrams whose ports were forgotten early.
+    pub fragments_forgotten: u64,
+    /// Flows that were ended to make room.
+    pub flows_evicted: u64,
+    /// Flow records that nobody took in time.
+    pub records_dropped: u64,
+    /// Frames whose row lost a name because of a limit.
+    pub frames_folded: u64,
+    /// Events that nobody took in time.
+    pub events_dropped: u64,
+}
+
+impl Stats {
+    /// Each limit's counter with what it means, for events and warnings.
+    #[must_use]
+    pub fn limits(&self) -> [(&'static str, u64); 8] {
+        [
+            ("MAC addresses refused as devices", self.devices_refused),
+            ("address sightings not kept", self.addresses_refused),
+            ("announced networks not believed", self.networks_refused),
+            ("fragmented datagrams forgotten", self.fragments_forgotten),
+            ("flows ended early for room", self.flows_evicted),
+            ("flow records dropped", self.records_dropped),
+            ("frames kept only as 'other'", self.frames_folded),
+            ("events dropped", self.events_dropped),
+        ]
+    }
+}

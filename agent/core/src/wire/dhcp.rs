@@ -1,0 +1,109 @@
+//! DHCP for IPv4 (RFC 2131, RFC 2132): who got which address and how wide the network is.
+
+use std::net::Ipv4Addr;
+
+use crate::addr::{MacAddr, Prefix};
+
+/// A lease as the server acknowledged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// `dhcp.hw.mac_addr`: the client.
+    pub client: MacAddr,
+    /// `dhcp.ip.your`, or the address that an informing client already had.
+    pub address: Ipv4Addr,
+    /// The network by the subnet mask, where it was given and makes sense.
+    pub network: Option<Prefix>,
+}
+
+impl Ack {
+    /// UDP port of the server, which is where an ACK comes from.
+    pub const SERVER_PORT: u16 = 67;
+
+    /// Reads a UDP payload from port 67; `None` for every other message.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        const REPLY: u8 = 2;
+        const ETHERNET: u8 = 1;
+        const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
+        const SUBNET_MASK: u8 = 1;
+        const MESSAGE_TYPE: u8 = 53;
+        const ACK: u8 = 5;
+
+        if bytes.get(..3)? != [REPLY, ETHERNET, 6] || bytes.get(236..240)? != MAGIC_COOKIE {
+            return None;
+        }
+        let client = MacAddr(bytes.get(28..34)?.try_into().ok()?);
+        let ipv4 = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok()?));
+        let (own, given) = (ipv4(12)?, ipv4(16)?);
+        let address = if given.is_unspecified() { own } else { given };
+        let (mut acknowledged, mut mask) = (false, None);
+        for (kind, body) in Options(&bytes[240..]) {
+            match (kind, body) {
+                (MESSAGE_TYPE, [ACK]) => acknowledged = true,
+                (SUBNET_MASK, &[a, b, c, d]) => mask = Some(u32::from_be_bytes([a, b, c, d])),
+                _ => {}
+            }
+        }
+        if !acknowledged || address.is_unspecified() {
+            return None;
+        }
+        let contiguous = |mask: &u32| mask.leading_ones() + mask.trailing_zeros() >= 32;
+        let network = mask
+            .filter(contiguous)
+            .and_then(|mask| Prefix::new(address.into(), u8::try_from(mask.leading_ones()).ok()?));
+        Some(Self { client, address, network })
+    }
+}
+
+/// Kind and body of each option (RFC 2132 section 2).
+struct Options<'a>(&'a [u8]);
+
+impl<'a> Iterator for Options<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        const PAD: u8 = 0;
+        const END: u8 = 255;
+        let start = self.0.iter().position(|&b| b != PAD)?;
+        let (&kind, &length) = (self.0.get(start)?, self.0.get(start + 1)?);
+        if kind == END {
+            return None;
+        }
+        let end = start + 2 + usize::from(length);
+        let body = self.0.get(start + 2..end)?;
+        self.0 = &self.0[end..];
+        Some((kind, body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ack(options: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; 240];
+        bytes[..3].copy_from_slice(&[2, 1, 6]);
+        bytes[16..20].copy_from_slice(&[130, 1, 2, 3]);
+        bytes[28..34].copy_from_slice(&[2, 0, 0, 0, 0, 7]);
+        bytes[236..].copy_from_slice(&[99, 130, 83, 99]);
+        bytes.extend(options);
+        bytes
+    }
+
+    #[test]
+    fn an_acknowledged_lease_gives_client_address_and_network() {
+        let lease = Ack::read(&ack(&[0, 53, 1, 5, 1, 4, 255, 255, 254, 0, 255])).unwrap();
+        assert_eq!(lease.client, MacAddr([2, 0, 0, 0, 0, 7]));
+        assert_eq!(lease.address, Ipv4Addr::new(130, 1, 2, 3));
+        assert_eq!(lease.network, Some("130.1.2.0/23".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_no_ack_or_is_cut_teaches_nothing() {
+        assert_eq!(Ack::read(&ack(&[53, 1, 2, 255])), None, "an offer");
+        assert_eq!(Ack::read(&ack(&[53, 9, 5])), None, "cut");
+        assert_eq!(Ack::read(&ack(&[53, 1, 5])[..239]), None);
+        let odd = Ack::read(&ack(&[53, 1, 5, 1, 4, 255, 0, 255, 0])).unwrap();
+        assert_eq!(odd.network, None, "a mask with a hole is no network");
+    }
+}
