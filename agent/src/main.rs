@@ -1,2 +1,12 @@
-//! The lanscribe program.
-fn main() {}
+//! lanscribe: a passive capture agent that writes down what every device on a LAN does.
+
+mod capture;
+mod cli;
+mod store;
+mod vendor;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

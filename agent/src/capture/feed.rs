@@ -1,0 +1,122 @@
+//! The bytes of a capture file on their way to libpcap: unpacked if they are gzip'ed, counted, through a pipe.
+//!
+//! libpcap reads plain files by name itself. What is packed, or comes from standard input, is handed to it by a
+//! thread through a pipe that it opens by name: no temporary file, whatever the size.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest as _, Sha256};
+
+/// How a gzip file begins (RFC 1952 section 2.3.1).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const CHUNK: usize = 128 * 1024;
+
+/// The SHA-256 of a file in hexadecimal.
+pub(crate) type Digest = String;
+
+/// Computes the SHA-256 of a file.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn sha256(path: &Path) -> io::Result<Digest> {
+    let (mut file, mut hash, mut chunk) = (File::open(path)?, Sha256::new(), vec![0; CHUNK]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            n => hash.update(&chunk[..n]),
+        }
+    }
+}
+
+/// Where libpcap finds the bytes.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    /// The name to open.
+    pub(crate) path: String,
+    /// Bytes of the file that were handed on; `None` if libpcap reads it itself.
+    pub(crate) handed: Option<Arc<AtomicU64>>,
+    /// Keeps the pipe open until libpcap has opened it by name, and tells how the thread fared.
+    pipe: Option<(io::PipeReader, thread::JoinHandle<io::Result<()>>)>,
+}
+
+impl Feed {
+    /// Looks at how the file begins and starts a thread where it has to be unpacked. `-` is standard input.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or read.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let name = path.to_str().map(str::to_owned);
+        if path == Path::new("-") {
+            return Self::through_pipe(io::stdin());
+        }
+        let mut file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let mut magic = [0; 2];
+        let packed = file.read_exact(&mut magic).is_ok() && magic == GZIP_MAGIC;
+        match name {
+            // A file named "-" would be standard input to libpcap; as "./-" it is itself.
+            Some(name) if !packed => Ok(Self { path: name, handed: None, pipe: None }),
+            _ => Self::through_pipe(File::open(path)?),
+        }
+    }
+
+    fn through_pipe(input: impl Read + Send + 'static) -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        let handed = Arc::new(AtomicU64::new(0));
+        let counted = Counted { input, count: Arc::clone(&handed) };
+        let thread =
+            thread::Builder::new().name("unpack".to_owned()).spawn(move || hand_over(counted, writer))?;
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        Ok(Self { path, handed: Some(handed), pipe: Some((reader, thread)) })
+    }
+
+    /// Why the bytes ended early, once libpcap has seen their end: a packed file that is damaged, for example.
+    pub(crate) fn finish(&mut self) -> Option<io::Error> {
+        let (reader, thread) = self.pipe.take()?;
+        // A thread that still writes must learn that nobody reads any more.
+        drop(reader);
+        match thread.join() {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => (error.kind() != io::ErrorKind::BrokenPipe).then_some(error),
+            Err(_) => Some(io::Error::other("the unpacking thread died")),
+        }
+    }
+}
+
+fn hand_over(input: impl Read, mut output: impl Write) -> io::Result<()> {
+    let mut input = BufReader::with_capacity(CHUNK, input);
+    let packed = io::BufRead::fill_buf(&mut input)?.starts_with(&GZIP_MAGIC);
+    if !packed {
+        return io::copy(&mut input, &mut output).map(|_| ());
+    }
+    let (mut unpacked, mut chunk) = (MultiGzDecoder::new(input), vec![0; CHUNK]);
+    loop {
+        match unpacked.read(&mut chunk)? {
+            0 => return Ok(()),
+            n => output.write_all(&chunk[..n])?,
+        }
+    }
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    input: R,
+    count: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(buffer)?;
+        self.count.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}

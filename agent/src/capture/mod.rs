@@ -1,0 +1,7 @@
+//! Packets from files: pcap and pcapng by libpcap, gzip'ed or not, from a path or from standard input.
+
+mod feed;
+mod source;
+
+pub(crate) use feed::{Digest, sha256};
+pub(crate) use source::{CaptureError, Frame, Source, read_all};

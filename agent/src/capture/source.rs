@@ -1,0 +1,181 @@
+//! Capture files as a stream of frames, several of them merged by time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::{Path, PathBuf};
+
+use lanscribe_core::decode::LinkType;
+use lanscribe_core::time::Timestamp;
+use pcap::{Capture, Offline, PacketHeader, Precision};
+
+use super::feed::Feed;
+
+/// Why a capture could not be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CaptureError {
+    /// It could not be opened at all.
+    #[error("{}: {}", .0.display(), .1)]
+    Open(PathBuf, std::io::Error),
+    /// libpcap does not know what it is.
+    #[error("{}: not a capture that can be read: {} (expected pcap or pcapng, maybe gzip'ed)", .0.display(), .1)]
+    Format(PathBuf, String),
+    /// Its frames begin in a way that is not understood.
+    #[error("{}: link type {} is not supported; supported are {}", .path.display(), .name, .known)]
+    LinkType {
+        /// The file.
+        path: PathBuf,
+        /// libpcap's name of the link type.
+        name: String,
+        /// The names of those that are understood.
+        known: String,
+    },
+    /// It broke off.
+    #[error("{}: read up to packet {after}, then: {reason}", .path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Packets that were read before.
+        after: u64,
+        /// What libpcap, or the unpacking, said.
+        reason: String,
+    },
+}
+
+/// A captured frame, borrowed from libpcap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) link_type: LinkType,
+    pub(crate) wire_len: u32,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// One open capture file.
+pub(crate) struct Source {
+    path: PathBuf,
+    capture: Capture<Offline>,
+    link_type: LinkType,
+    feed: Feed,
+    /// What was read so far.
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+    pub(crate) span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Source {
+    /// Opens a capture file; `-` is standard input.
+    ///
+    /// # Errors
+    /// If it cannot be opened, is no capture, or has a link type that is not understood.
+    pub(crate) fn open(path: &Path) -> Result<Self, CaptureError> {
+        let open = |e| CaptureError::Open(path.to_owned(), e);
+        let mut feed = Feed::open(path).map_err(open)?;
+        let capture = Capture::from_file_with_precision(&feed.path, Precision::Nano).map_err(|e| {
+            let reason = feed.finish().map_or_else(|| plain(&e, &feed.path), |e| e.to_string());
+            CaptureError::Format(path.to_owned(), reason)
+        })?;
+        let dlt = capture.get_datalink();
+        let link_type = LinkType::from_dlt(dlt.0).ok_or_else(|| CaptureError::LinkType {
+            path: path.to_owned(),
+            name: dlt.get_name().unwrap_or_else(|_| dlt.0.to_string()),
+            known: LinkType::names()
+                .collect::<std::collections::BTreeSet<_>>()
+                .into_iter()
+                .collect::<Vec<_>>()
+                .join(", "),
+        })?;
+        Ok(Self { path: path.to_owned(), capture, link_type, feed, frames: 0, bytes: 0, span: None })
+    }
+
+    /// Bytes of the file that were read so far, if that can be known.
+    pub(crate) fn position(&self) -> Option<u64> {
+        self.feed.handed.as_ref().map(|n| n.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
+    fn count(&mut self, at: Timestamp, wire_len: u32) {
+        self.frames += 1;
+        self.bytes += u64::from(wire_len);
+        self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+    }
+
+    /// The end of the file, or why it came early.
+    fn ended(&mut self, error: &pcap::Error) -> Result<(), CaptureError> {
+        let broken = |reason| CaptureError::Broken { path: self.path.clone(), after: self.frames, reason };
+        let fed = self.feed.finish();
+        match (error, fed) {
+            (_, Some(io)) => Err(broken(format!("the file is damaged: {io}"))),
+            (pcap::Error::NoMorePackets, None) => Ok(()),
+            (error, None) => Err(broken(plain(error, &self.feed.path))),
+        }
+    }
+}
+
+/// What libpcap said, without the name under which it knew the file.
+fn plain(error: &pcap::Error, path: &str) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("libpcap error: ").unwrap_or(&text);
+    text.strip_prefix(path).map_or(text, |rest| rest.trim_start_matches([':', ' '])).to_owned()
+}
+
+/// Time stamps are read in nanoseconds, which libpcap leaves in the field for microseconds.
+fn time(header: &PacketHeader) -> Timestamp {
+    let micros = i64::from(header.ts.tv_usec).div_euclid(1_000);
+    Timestamp(i64::from(header.ts.tv_sec).saturating_mul(1_000_000).saturating_add(micros)).clamped()
+}
+
+/// Hands every frame of all sources to `handle` in order of time, as mergecap would. Files that follow one
+/// another, like those of a rotating capture, and files that overlap are alike.
+///
+/// Returns, for each source, whether it was read to its end.
+pub(crate) fn read_all<E>(
+    sources: &mut [Source],
+    mut handle: impl FnMut(&Frame<'_>) -> Result<(), E>,
+) -> Result<Vec<Result<(), CaptureError>>, E> {
+    if let [source] = sources {
+        return Ok(vec![read_one(source, &mut handle)?]);
+    }
+    let mut ends: Vec<_> = sources.iter().map(|_| Ok(())).collect();
+    let mut buffers: Vec<(u32, Vec<u8>)> = sources.iter().map(|_| (0, Vec::new())).collect();
+    let mut next = BinaryHeap::new();
+    for (n, source) in sources.iter_mut().enumerate() {
+        match pull(source, &mut buffers[n]) {
+            Ok(at) => next.push(Reverse((at, n))),
+            Err(error) => ends[n] = source.ended(&error),
+        }
+    }
+    while let Some(Reverse((at, n))) = next.pop() {
+        let (wire_len, bytes) = &buffers[n];
+        handle(&Frame { at, link_type: sources[n].link_type, wire_len: *wire_len, bytes })?;
+        sources[n].count(at, buffers[n].0);
+        match pull(&mut sources[n], &mut buffers[n]) {
+            Ok(at) => next.push(Reverse((at, n))),
+            Err(error) => ends[n] = sources[n].ended(&error),
+        }
+    }
+    Ok(ends)
+}
+
+fn read_one<E>(
+    source: &mut Source,
+    handle: &mut impl FnMut(&Frame<'_>) -> Result<(), E>,
+) -> Result<Result<(), CaptureError>, E> {
+    loop {
+        match source.capture.next_packet() {
+            Ok(packet) => {
+                let (at, wire_len) = (time(packet.header), packet.header.len);
+                handle(&Frame { at, link_type: source.link_type, wire_len, bytes: packet.data })?;
+                source.count(at, wire_len);
+            }
+            Err(error) => return Ok(source.ended(&error)),
+        }
+    }
+}
+
+/// Copies the next frame of a source into its buffer, which is used again and again.
+fn pull(source: &mut Source, buffer: &mut (u32, Vec<u8>)) -> Result<Timestamp, pcap::Error> {
+    let packet = source.capture.next_packet()?;
+    buffer.0 = packet.header.len;
+    buffer.1.clear();
+    buffer.1.extend_from_slice(packet.data);
+    Ok(time(packet.header))
+}

@@ -1,0 +1,105 @@
+//! Windows as people name them: UTC and local text, and the site's civil days of 23, 24 or 25 hours.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Milliseconds of the windows of fixed length.
+pub(crate) const MINUTE: i64 = 60_000;
+/// An hour in UTC.
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+
+/// Turns milliseconds since 1970 into what stands in the file.
+#[derive(Debug)]
+pub(crate) struct Calendar {
+    zone: TimeZone,
+}
+
+/// A window's text columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Texts {
+    pub(crate) utc: String,
+    pub(crate) local: String,
+}
+
+impl Calendar {
+    pub(crate) fn new(zone: TimeZone) -> Self {
+        Self { zone }
+    }
+
+    /// The zone's IANA name, or its offset.
+    pub(crate) fn zone_name(&self) -> String {
+        match self.zone.iana_name() {
+            Some(name) => name.to_owned(),
+            None => self.zone.to_offset(Timestamp::UNIX_EPOCH).to_string(),
+        }
+    }
+
+    /// `2026-11-20 14:05` in UTC and in local time.
+    pub(crate) fn minute(&self, window: i64) -> Texts {
+        self.texts(window, "%Y-%m-%d %H:%M")
+    }
+
+    /// The start of the civil day that holds the instant: the first instant of it, where midnight is skipped.
+    pub(crate) fn day(&self, millis: i64) -> i64 {
+        let start = instant(millis).to_zoned_datetime(self.zone.clone()).start_of_day();
+        start.map_or(millis - millis.rem_euclid(24 * HOUR), |day| day.timestamp().as_millisecond())
+    }
+
+    /// `2026-11-19 23:00` in UTC, `2026-11-20` as local day.
+    pub(crate) fn day_texts(&self, window: i64) -> Texts {
+        let local = self.texts(window, "%Y-%m-%d").local;
+        Texts { utc: self.minute(window).utc, local }
+    }
+
+    fn texts(&self, window: i64, format: &str) -> Texts {
+        let at = instant(window);
+        let utc = at.strftime(format).to_string();
+        let local = at.to_zoned_datetime(self.zone.clone()).strftime(format).to_string();
+        Texts { utc, local }
+    }
+}
+
+fn instant(millis: i64) -> Timestamp {
+    // Core clamps to years that every calendar knows.
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(text: &str) -> i64 {
+        text.parse::<Timestamp>().unwrap().as_millisecond()
+    }
+
+    #[test]
+    fn days_are_civil_days_of_23_24_and_25_hours() {
+        let berlin = Calendar::new(TimeZone::get("Europe/Berlin").unwrap());
+        let length = |day: &str| {
+            let start = berlin.day(ms(day));
+            berlin.day(start + 30 * HOUR) - start
+        };
+        assert_eq!(length("2026-03-29T12:00:00Z"), 23 * HOUR);
+        assert_eq!(length("2026-06-15T12:00:00Z"), 24 * HOUR);
+        assert_eq!(length("2026-10-25T12:00:00Z"), 25 * HOUR);
+        assert_eq!(berlin.day(ms("2026-11-20T22:59:59Z")), ms("2026-11-19T23:00:00Z"));
+        let texts = berlin.day_texts(ms("2026-11-19T23:00:00Z"));
+        assert_eq!((&*texts.utc, &*texts.local), ("2026-11-19 23:00", "2026-11-20"));
+    }
+
+    #[test]
+    fn a_day_can_begin_within_an_hour_of_utc() {
+        let kolkata = Calendar::new(TimeZone::get("Asia/Kolkata").unwrap());
+        assert_eq!(kolkata.day(ms("2026-11-20T18:29:00Z")), ms("2026-11-19T18:30:00Z"));
+        assert_eq!(kolkata.day(ms("2026-11-20T18:30:00Z")), ms("2026-11-20T18:30:00Z"));
+        assert_eq!(kolkata.minute(ms("2026-11-20T18:30:00Z")).local, "2026-11-21 00:00");
+    }
+
+    #[test]
+    fn the_last_instant_that_core_lets_through_has_texts() {
+        let utc = Calendar::new(TimeZone::UTC);
+        let last = lanscribe_core::time::Timestamp::MAX.as_millis();
+        assert_eq!(utc.minute(last).utc, "9999-01-01 00:00");
+        assert_eq!(utc.day(last), last);
+    }
+}

@@ -1,0 +1,246 @@
+//! The SQLite file: one writer, one transaction a flush, tables that roll up and grow old.
+
+pub(crate) mod calendar;
+mod captures;
+mod dimensions;
+mod retain;
+mod roll;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+
+pub(crate) use captures::Capture;
+pub(crate) use retain::Retention;
+
+use calendar::Calendar;
+use dimensions::Dimensions;
+
+/// `PRAGMA application_id`: "LANS".
+const APPLICATION_ID: i32 = 0x4c41_4e53;
+/// Tables of each version of the file, in order: a file of version n lacks those from n on.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+/// The views of this program.
+const VIEWS: &str = include_str!("views.sql");
+/// How long a lock of somebody else is waited for.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Why the file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// There is none.
+    #[error("{path}: no such file; `lanscribe read CAPTURE --db {path}` makes one", path = .0.display())]
+    Missing(PathBuf),
+    /// It is something else.
+    #[error("{path}: not a file of lanscribe{}; name another one with --db", .1, path = .0.display())]
+    Foreign(PathBuf, &'static str),
+    /// A newer program wrote it.
+    #[error(
+        "{path}: made by a newer lanscribe (file version {found}, this program knows up to {known}); \
+         upgrade lanscribe, or name another file with --db", path = .path.display(), known = MIGRATIONS.len()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+    },
+    /// A capture that is in the file already.
+    #[error("{}: already in the database (read on {}); give --again to count it once more", .0.display(), .1)]
+    Again(PathBuf, String),
+    /// Anything that SQLite or the system said.
+    #[error("{path}: {source}", path = .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}
+
+/// The file, open for writing.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    db: Connection,
+    calendar: Calendar,
+    dimensions: Dimensions,
+    /// What the clock of the windows being written is worth.
+    clock: &'static str,
+    /// All minutes before this hour are rolled up; `None` in an empty file.
+    open_hour: Option<i64>,
+    /// Number of this run's flow 0.
+    flow_base: i64,
+    next_flow: i64,
+}
+
+impl Store {
+    /// Opens the file for a program that reads captures into it, or makes it. `zone` is the site's time zone.
+    ///
+    /// # Errors
+    /// If it cannot be opened, is not ours, or is newer than this program.
+    pub(crate) fn open(path: &Path, zone: TimeZone) -> Result<Self, StoreError> {
+        Self::open_or_make(path, zone).map_err(|error| match error {
+            OpenError::Ours(error) => error,
+            OpenError::Sqlite(source) if source.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+                StoreError::Foreign(path.to_owned(), " (it is no SQLite database)")
+            }
+            OpenError::Sqlite(source) => StoreError::Sqlite { path: path.to_owned(), source },
+        })
+    }
+
+    fn open_or_make(path: &Path, zone: TimeZone) -> Result<Self, OpenError> {
+        let mut db = Connection::open(path)?;
+        db.busy_timeout(BUSY)?;
+        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        check_identity(&db, path, version)?;
+        if version == 0 {
+            // Must come before the first table.
+            db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "temp_store", "MEMORY")?;
+        db.set_prepared_statement_cache_capacity(64);
+        migrate(&mut db, version)?;
+        let meta = |key: &str| {
+            let sql = "SELECT value FROM meta WHERE key = ?1";
+            db.query_row(sql, [key], |row| row.get::<_, i64>(0)).optional()
+        };
+        let (open_hour, flow_base) = (meta("open_hour")?, meta("next_flow")?.unwrap_or(0));
+        let calendar = Calendar::new(zone);
+        set_meta(&db, "time_zone", calendar.zone_name())?;
+        Ok(Self {
+            path: path.to_owned(),
+            db,
+            calendar,
+            dimensions: Dimensions::default(),
+            clock: "capture",
+            open_hour,
+            flow_base,
+            next_flow: flow_base,
+        })
+    }
+
+    /// Uses the vendors of `registry` for devices that are new to the file.
+    pub(crate) fn with_vendors(mut self, registry: crate::vendor::Registry) -> Self {
+        self.dimensions.registry = Some(registry);
+        self
+    }
+
+    /// Leaves one complete file behind that anybody can read: no log beside it.
+    ///
+    /// # Errors
+    /// If SQLite cannot write. That somebody is reading is none: the file is then complete with its log.
+    pub(crate) fn close(self) -> Result<(), StoreError> {
+        let leave = |db: &Connection| -> rusqlite::Result<()> {
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            db.pragma_update(None, "journal_mode", "DELETE")
+        };
+        self.db.busy_timeout(Duration::ZERO).map_err(|e| self.error(e))?;
+        match leave(&self.db) {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            done => done.map_err(|e| self.error(e)),
+        }
+    }
+
+    fn error(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { path: self.path.clone(), source }
+    }
+}
+
+/// Opens the file for questions only.
+///
+/// # Errors
+/// If it is not there, cannot be read, is not ours, or is newer than this program.
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing(path.to_owned()));
+    }
+    let open = || -> Result<Connection, OpenError> {
+        let db = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        db.busy_timeout(BUSY)?;
+        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        check_identity(&db, path, version)?;
+        if version == 0 {
+            return Err(StoreError::Foreign(path.to_owned(), " (it is empty)").into());
+        }
+        Ok(db)
+    };
+    open().map_err(|error| match error {
+        OpenError::Ours(error) => error,
+        OpenError::Sqlite(source) if source.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            StoreError::Foreign(path.to_owned(), " (it is no SQLite database)")
+        }
+        OpenError::Sqlite(source) => StoreError::Sqlite { path: path.to_owned(), source },
+    })
+}
+
+/// Either an error with all it needs, or one of SQLite that still lacks the path.
+enum OpenError {
+    Ours(StoreError),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Sqlite(source)
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Ours(error)
+    }
+}
+
+/// Refuses what another program made, and what a newer one of ours did.
+fn check_identity(db: &Connection, path: &Path, version: i64) -> Result<(), OpenError> {
+    let id: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && id != APPLICATION_ID {
+        return Err(StoreError::Foreign(path.to_owned(), " (another program's database)").into());
+    }
+    if usize::try_from(version).is_ok_and(|v| v > MIGRATIONS.len()) {
+        return Err(StoreError::Newer { path: path.to_owned(), found: version }.into());
+    }
+    Ok(())
+}
+
+/// Brings a file of `version` up to this program's: all of it or nothing.
+fn migrate(db: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    let from = usize::try_from(version).unwrap_or(0);
+    if from == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let transaction = db.transaction()?;
+    for migration in &MIGRATIONS[from..] {
+        transaction.execute_batch(migration)?;
+    }
+    let views: Vec<String> = transaction
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for view in views {
+        transaction.execute_batch(&format!("DROP VIEW \"{view}\""))?;
+    }
+    transaction.execute_batch(VIEWS)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
+    set_meta(&transaction, "version", env!("CARGO_PKG_VERSION"))?;
+    transaction.commit()
+}
+
+fn set_meta(db: &Connection, key: &str, value: impl rusqlite::ToSql) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value";
+    db.prepare_cached(sql)?.execute((key, value)).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests;
