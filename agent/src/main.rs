@@ -2,6 +2,7 @@
 
 mod capture;
 mod cli;
+mod config;
 mod store;
 mod vendor;
 
