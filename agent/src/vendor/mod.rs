@@ -82,7 +82,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// The registry that is part of the program. Costs nothing: it is searched where it lies.
+    /// The registry that is part of the program: cheap to open, as it is searched where it lies.
     pub(crate) fn embedded() -> Self {
         let table = Table::open(EMBEDDED).expect("the built-in registry is whole: a test reads all of it");
         Self { table, source: None }

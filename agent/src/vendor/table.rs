@@ -1,5 +1,5 @@
-//! The registry as one run of bytes that is searched where it lies: opening it costs nothing, and the built-in
-//! one stays in the program's file until a page of it is needed.
+//! The registry as one run of bytes that is searched where it lies: opening it takes a look at the smaller
+//! blocks and no copy, and the built-in one stays in the program's file until a page of it is needed.
 //!
 //! ```text
 //! 8 bytes      "lanoui", 0, version 1
@@ -41,6 +41,8 @@ pub(super) struct Table {
     levels: [Level; 3],
     /// Where the names begin.
     names: usize,
+    /// The first 24 bits of the smaller blocks, sorted: some hundreds, so that most searches are one.
+    cut_up: Vec<u64>,
 }
 
 /// Where the blocks of one length are.
@@ -67,7 +69,12 @@ impl Table {
             start = start.checked_add(count.checked_mul(key + PLACE)?)?;
         }
         let length = usize::try_from(number(bytes.get(32..HEAD)?)).ok()?;
-        (bytes.len() == start.checked_add(length)?).then_some(Self { bytes, levels, names: start })
+        if bytes.len() != start.checked_add(length)? {
+            return None;
+        }
+        let mut table = Self { bytes, levels, names: start, cut_up: Vec::new() };
+        table.cut_up = table.find_cut_up();
+        Some(table)
     }
 
     /// Lays out the blocks, which all have a length that the IEEE assigns; `None` if their names do not fit.
@@ -117,7 +124,32 @@ impl Table {
 
     /// The name of the smallest block that holds all of `block`.
     pub(super) fn search(&self, block: Block) -> Option<&str> {
-        self.levels.iter().rev().find_map(|level| self.find(level, block.widen(level.bits)?.number()))
+        let [large, smaller @ ..] = &self.levels;
+        let oui = block.widen(large.bits)?.number();
+        let cut_up = block.bits() > large.bits && self.cut_up.binary_search(&oui).is_ok();
+        let smallest = if cut_up {
+            smaller.iter().rev().find_map(|level| self.find(level, block.widen(level.bits)?.number()))
+        } else {
+            None
+        };
+        smallest.or_else(|| self.find(large, oui))
+    }
+
+    fn find_cut_up(&self) -> Vec<u64> {
+        let [large, smaller @ ..] = &self.levels;
+        let mut ouis = Vec::new();
+        for level in smaller {
+            for i in 0..level.count {
+                let oui = self.key(level, i) >> (level.bits - large.bits);
+                // They are sorted, so that most repeat the one before.
+                if ouis.last() != Some(&oui) {
+                    ouis.push(oui);
+                }
+            }
+        }
+        ouis.sort_unstable();
+        ouis.dedup();
+        ouis
     }
 
     /// Every block and its name, by length and then by number.
@@ -131,17 +163,26 @@ impl Table {
     }
 
     fn find(&self, level: &Level, wanted: u64) -> Option<&str> {
-        let (mut low, mut high) = (0, level.count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let (key, place) = self.record(level, middle).split_at_checked(level.key)?;
-            match number(key).cmp(&wanted) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return self.name(place),
-            }
+        // The last block that is not above the wanted one. Halving without a way out in the middle lets the
+        // compiler do without branches, which nobody could predict here.
+        let (mut found, mut size) = (0, level.count);
+        while size > 1 {
+            let half = size / 2;
+            found = if self.key(level, found + half) <= wanted { found + half } else { found };
+            size -= half;
         }
-        None
+        let (_, place) = self.record(level, found).split_at_checked(level.key)?;
+        (level.count > 0 && self.key(level, found) == wanted).then(|| self.name(place))?
+    }
+
+    /// The number of a block, which is what the search spends its time on.
+    fn key(&self, level: &Level, i: usize) -> u64 {
+        let at = level.start + i * (level.key + PLACE);
+        match self.bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+            Some(eight) => u64::from_be_bytes(*eight) >> (64 - 8 * level.key),
+            // At the very end of the table.
+            None => number(self.record(level, i).get(..level.key).unwrap_or_default()),
+        }
     }
 
     fn record(&self, level: &Level, i: usize) -> &[u8] {
