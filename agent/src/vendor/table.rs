@@ -15,6 +15,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::block::Block;
 
@@ -35,7 +36,7 @@ pub(super) fn is_level(bits: u8) -> bool {
 }
 
 /// The blocks and their names.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Table {
     bytes: Cow<'static, [u8]>,
     levels: [Level; 3],
@@ -194,6 +195,13 @@ impl Table {
         let (length, rest) =
             self.bytes.get(self.names..)?.get(usize::try_from(number(place)).ok()?..)?.split_first()?;
         std::str::from_utf8(rest.get(..usize::from(*length))?).ok()
+    }
+}
+
+/// Says what it is, without a megabyte of bytes.
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("date", &self.date()).field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
