@@ -1,5 +1,7 @@
 //! The join: a packet walks from the wire to its rows, and time runs what is due before it.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::addr::{MacAddr, Prefix};
 use crate::address_book::{AddressBook, Interval};
 use crate::attribution::{Known, LinkEnds};
@@ -128,9 +130,21 @@ impl Pipeline {
         }
     }
 
-    /// Tells of a device that the file already holds, so that it needs no admission.
-    pub fn remember_device(&mut self, mac: MacAddr) -> DeviceId {
-        self.devices.admit(mac)
+    /// Tells of a device of an earlier run, which needs no admission, and whether it routed then.
+    pub fn remember_device(&mut self, mac: MacAddr, gateway: bool) {
+        let id = self.devices.admit(mac);
+        if gateway {
+            self.devices.learn_gateway(id, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        }
+    }
+
+    /// Tells of a network, or a single address, that was learnt in an earlier run and last heard of at `seen`.
+    pub fn remember_network(&mut self, prefix: Prefix, source: Source, seen: Timestamp) {
+        let single = prefix.length() == if prefix.address().is_ipv4() { 32 } else { 128 };
+        let _ = match single {
+            true => self.lan.learn_address(prefix.address(), source, seen),
+            false => self.lan.learn_prefix(prefix, source, seen),
+        };
     }
 
     /// Handles a frame that was captured at `at` on interface number `interface`: `wire_len` bytes, of which

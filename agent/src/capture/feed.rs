@@ -7,8 +7,6 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use flate2::read::MultiGzDecoder;
@@ -18,14 +16,11 @@ use sha2::{Digest as _, Sha256};
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const CHUNK: usize = 128 * 1024;
 
-/// The SHA-256 of a file in hexadecimal.
-pub(crate) type Digest = String;
-
-/// Computes the SHA-256 of a file.
+/// Computes the SHA-256 of a file, in hexadecimal.
 ///
 /// # Errors
 /// If it cannot be read.
-pub(crate) fn sha256(path: &Path) -> io::Result<Digest> {
+pub(crate) fn sha256(path: &Path) -> io::Result<String> {
     let (mut file, mut hash, mut chunk) = (File::open(path)?, Sha256::new(), vec![0; CHUNK]);
     loop {
         match file.read(&mut chunk)? {
@@ -35,13 +30,17 @@ pub(crate) fn sha256(path: &Path) -> io::Result<Digest> {
     }
 }
 
+/// Whether a file begins like one of gzip.
+pub(crate) fn is_packed(path: &Path) -> bool {
+    let mut magic = [0; 2];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == GZIP_MAGIC
+}
+
 /// Where libpcap finds the bytes.
 #[derive(Debug)]
 pub(crate) struct Feed {
     /// The name to open.
     pub(crate) path: String,
-    /// Bytes of the file that were handed on; `None` if libpcap reads it itself.
-    pub(crate) handed: Option<Arc<AtomicU64>>,
     /// Keeps the pipe open until libpcap has opened it by name, and tells how the thread fared.
     pipe: Option<(io::PipeReader, thread::JoinHandle<io::Result<()>>)>,
 }
@@ -56,27 +55,24 @@ impl Feed {
         if path == Path::new("-") {
             return Self::through_pipe(io::stdin());
         }
-        let mut file = File::open(path)?;
-        if file.metadata()?.is_dir() {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let mut magic = [0; 2];
-        let packed = file.read_exact(&mut magic).is_ok() && magic == GZIP_MAGIC;
         match name {
-            // A file named "-" would be standard input to libpcap; as "./-" it is itself.
-            Some(name) if !packed => Ok(Self { path: name, handed: None, pipe: None }),
-            _ => Self::through_pipe(File::open(path)?),
+            // What is no regular file can be opened once only.
+            Some(name) if metadata.is_file() && !is_packed(path) => Ok(Self { path: name, pipe: None }),
+            _ => Self::through_pipe(file),
         }
     }
 
     fn through_pipe(input: impl Read + Send + 'static) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        let handed = Arc::new(AtomicU64::new(0));
-        let counted = Counted { input, count: Arc::clone(&handed) };
         let thread =
-            thread::Builder::new().name("unpack".to_owned()).spawn(move || hand_over(counted, writer))?;
+            thread::Builder::new().name("unpack".to_owned()).spawn(move || hand_over(input, writer))?;
         let path = format!("/dev/fd/{}", reader.as_raw_fd());
-        Ok(Self { path, handed: Some(handed), pipe: Some((reader, thread)) })
+        Ok(Self { path, pipe: Some((reader, thread)) })
     }
 
     /// Why the bytes ended early, once libpcap has seen their end: a packed file that is damaged, for example.
@@ -104,19 +100,5 @@ fn hand_over(input: impl Read, mut output: impl Write) -> io::Result<()> {
             0 => return Ok(()),
             n => output.write_all(&chunk[..n])?,
         }
-    }
-}
-
-/// Counts what is read.
-struct Counted<R> {
-    input: R,
-    count: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.input.read(buffer)?;
-        self.count.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
     }
 }

@@ -3,5 +3,5 @@
 mod feed;
 mod source;
 
-pub(crate) use feed::{Digest, sha256};
-pub(crate) use source::{CaptureError, Frame, Source, read_all};
+pub(crate) use feed::{is_packed, sha256};
+pub(crate) use source::{CaptureError, Source, read_all};

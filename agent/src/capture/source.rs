@@ -50,9 +50,17 @@ pub(crate) struct Frame<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+impl Frame<'_> {
+    /// Bytes that the frame took in its file, nearly: what a pcap record has.
+    pub(crate) fn file_len(&self) -> u64 {
+        16 + self.bytes.len() as u64
+    }
+}
+
 /// One open capture file.
 pub(crate) struct Source {
-    path: PathBuf,
+    /// As it was named.
+    pub(crate) path: PathBuf,
     capture: Capture<Offline>,
     link_type: LinkType,
     feed: Feed,
@@ -85,11 +93,6 @@ impl Source {
                 .join(", "),
         })?;
         Ok(Self { path: path.to_owned(), capture, link_type, feed, frames: 0, bytes: 0, span: None })
-    }
-
-    /// Bytes of the file that were read so far, if that can be known.
-    pub(crate) fn position(&self) -> Option<u64> {
-        self.feed.handed.as_ref().map(|n| n.load(std::sync::atomic::Ordering::Relaxed))
     }
 
     fn count(&mut self, at: Timestamp, wire_len: u32) {

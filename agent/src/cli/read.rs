@@ -1,22 +1,43 @@
 //! `lanscribe read`: capture files into the database.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use lanscribe_core::pipeline::{Config, Pipeline};
+use lanscribe_core::pipeline::Pipeline;
+use lanscribe_core::stats::Stats;
 
-use crate::capture::{Source, read_all};
-use crate::store::Store;
+use crate::capture::{self, CaptureError, Source};
+use crate::config::Config;
+use crate::store::{Capture, Store, StoreError};
+use crate::vendor::Registry;
 
-/// Rows that wait in memory before they are written: what a flush costs is shared by many, and memory stays flat.
-const PENDING: usize = 10_000;
+/// Rows that wait in memory before they are written: many share what a flush costs, and memory stays flat.
+const PENDING: usize = 20_000;
+/// Frames between two looks at the progress bar.
+const PROGRESS: u64 = 1 << 14;
 
+/// Read capture files into the database
+///
+/// Reads pcap and pcapng files, gzip'ed or not, and adds what the devices in them did to the database. Several files
+/// are read in order of time, as one capture. A damaged file is read as far as it goes, and the exit status is 65.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lanscribe read capture.pcap                 into lanscribe.db, which is made if need be
+  lanscribe read monday.pcap.gz tuesday.pcap  two files, in order of time
+  tcpdump -i eth0 -w - | lanscribe read -     what another program captures, until it ends
+
+Then ask:
+  lanscribe devices
+  sqlite3 lanscribe.db 'SELECT * FROM devices'")]
 pub(crate) struct ReadArgs {
-    /// Capture files: pcap or pcapng, gzip'ed or not; - is standard input
+    /// Capture files; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The database to write; made if it does not exist
@@ -25,25 +46,135 @@ pub(crate) struct ReadArgs {
     /// Count a capture once more that is in the database already
     #[arg(long)]
     again: bool,
+    /// Delete what is older, counted from the last packet, than the configuration keeps
+    #[arg(long)]
+    retain: bool,
+    /// The configuration; without it everything is at its default
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 pub(crate) fn run(args: &ReadArgs) -> Result<ExitCode> {
+    let config = Config::load(args.config.as_deref())?;
+    let digests = digests(&args.files, args.again)?;
     let mut sources = args.files.iter().map(|f| Source::open(f)).collect::<Result<Vec<_>, _>>()?;
-    let mut store = Store::open(&args.db, TimeZone::system())?;
-    let mut pipeline = Pipeline::new(Config::default());
-    let ends = read_all(&mut sources, |frame| {
+    let registry = Registry::open(config.registry.as_deref())?;
+    let zone = config.time_zone.clone().unwrap_or_else(TimeZone::system);
+    let mut store = Store::open(&args.db, zone)?.with_vendors(registry);
+    for (path, digest) in args.files.iter().zip(&digests) {
+        if let (Some(digest), false) = (digest, args.again) {
+            store.refuse_again(path, digest)?;
+        }
+    }
+
+    let mut pipeline = Pipeline::new(config.pipeline());
+    store.remember(&mut pipeline)?;
+    let progress = progress_bar(&args.files, args.quiet);
+    let (mut frames, mut bytes) = (0_u64, 0_u64);
+    let ends = capture::read_all(&mut sources, |frame| {
         pipeline.packet(frame.at, 0, frame.link_type, frame.wire_len, frame.bytes);
+        frames += 1;
+        bytes += frame.file_len();
+        if frames % PROGRESS == 0 {
+            progress.set_position(bytes);
+        }
         if pipeline.pending() >= PENDING { store.flush(&pipeline.take_batch()) } else { Ok(()) }
     })?;
     pipeline.finish();
     store.flush(&pipeline.take_batch())?;
-    store.close()?;
-    let mut code = ExitCode::SUCCESS;
-    for end in ends {
-        if let Err(error) = end {
-            eprintln!("lanscribe: {error}");
-            code = ExitCode::from(65);
-        }
+    progress.finish_and_clear();
+
+    let mut last = None;
+    for ((source, digest), end) in sources.iter().zip(digests).zip(&ends) {
+        last = last.max(source.span.map(|(_, last)| last.as_millis()));
+        store.note_capture(&noted(source, digest, end), Timestamp::now().as_millisecond())?;
     }
-    Ok(code)
+    if let (true, Some(last)) = (args.retain, last) {
+        store.retain(last, config.retention)?;
+    }
+    store.close()?;
+    if !args.quiet {
+        report(&sources, &args.db, &pipeline.stats());
+    }
+    let errors: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
+    for error in &errors {
+        eprintln!("lanscribe: {error}");
+    }
+    Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::DATA_ERROR) })
+}
+
+/// The SHA-256 of each file that is one; the same file twice on one command line is refused as well.
+fn digests(files: &[PathBuf], again: bool) -> Result<Vec<Option<String>>> {
+    let mut seen: HashMap<String, &Path> = HashMap::new();
+    let mut digests = Vec::new();
+    for path in files {
+        // Standard input and other pipes can be read once only.
+        let digest = match path.metadata() {
+            Ok(metadata) if metadata.is_file() => {
+                Some(capture::sha256(path).map_err(|e| CaptureError::Open(path.clone(), e))?)
+            }
+            _ => None,
+        };
+        if let (Some(digest), false) = (&digest, again)
+            && let Some(first) = seen.insert(digest.clone(), path)
+        {
+            return Err(StoreError::Twice(path.clone(), first.to_owned()).into());
+        }
+        digests.push(digest);
+    }
+    Ok(digests)
+}
+
+fn noted(source: &Source, sha256: Option<String>, end: &Result<(), CaptureError>) -> Capture {
+    Capture {
+        name: source.path.display().to_string(),
+        sha256,
+        frames: source.frames,
+        bytes: source.bytes,
+        span: source.span.map(|(first, last)| (first.as_millis(), last.as_millis())),
+        error: end.as_ref().err().map(ToString::to_string),
+    }
+}
+
+fn progress_bar(files: &[PathBuf], quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let length = |path: &PathBuf| {
+        path.metadata().ok().filter(|m| m.is_file() && !capture::is_packed(path)).map(|m| m.len())
+    };
+    // What is packed or comes through a pipe has no length that could be known.
+    let (bar, template) = match files.iter().map(length).sum::<Option<u64>>() {
+        Some(length) => (
+            ProgressBar::new(length),
+            "reading {bar:30} {percent:>3} %  {bytes} of {total_bytes}, {eta} left",
+        ),
+        None => (ProgressBar::no_length(), "reading {spinner} {bytes}"),
+    };
+    bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What was read, and every limit that was reached.
+fn report(sources: &[Source], db: &Path, stats: &Stats) {
+    let (frames, bytes) = sources.iter().fold((0, 0), |sum, s| (sum.0 + s.frames, sum.1 + s.bytes));
+    eprintln!(
+        "read {} packets ({} on the wire) of {} devices into {}",
+        HumanCount(frames),
+        HumanBytes(bytes),
+        HumanCount(stats.devices as u64),
+        db.display()
+    );
+    for (what, count) in stats.limits().into_iter().filter(|(_, count)| *count > 0) {
+        eprintln!(
+            "lanscribe: a limit was reached: {} {what}; [limits] in the configuration may raise it",
+            HumanCount(count)
+        );
+    }
 }

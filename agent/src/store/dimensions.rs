@@ -18,14 +18,28 @@ pub(super) struct Dimensions {
     pub(super) registry: Option<Registry>,
     /// The file's id of each device of this run, by its number; 0 until it was seen.
     devices: Vec<i64>,
+    /// Those whose id was learnt in the transaction that is not yet committed.
+    unsure: Vec<usize>,
     /// The file's id of each endpoint, and the day on which it was last used.
     endpoints: HashMap<Endpoint, (i64, i64)>,
 }
 
 impl Dimensions {
-    /// Forgets everything: after a failed transaction ids may not exist.
+    /// The transaction was committed: what was learnt in it holds.
+    pub(super) fn keep(&mut self) {
+        self.unsure.clear();
+    }
+
+    /// The transaction came to nothing: ids that were learnt in it may be given to others.
     pub(super) fn forget(&mut self) {
-        self.devices.clear();
+        for number in self.unsure.drain(..) {
+            self.devices[number] = 0;
+        }
+        self.endpoints.clear();
+    }
+
+    /// Endpoints may have been deleted.
+    pub(super) fn forget_endpoints(&mut self) {
         self.endpoints.clear();
     }
 
@@ -46,7 +60,7 @@ impl Dimensions {
             return db.prepare_cached(sql)?.execute(counts).map(|_| ());
         };
         let vendor = self.registry.as_ref().and_then(|registry| registry.lookup(mac));
-        let random = mac.is_local() && vendor.is_none();
+        let random = self.registry.as_ref().is_some_and(|registry| registry.is_random(mac));
         let text = mac.to_string();
         let name = match vendor {
             Some(vendor) => format!("{vendor} {}", &text[9..]),
@@ -78,6 +92,9 @@ impl Dimensions {
         let number = change.id.0 as usize;
         if self.devices.len() <= number {
             self.devices.resize(number + 1, 0);
+        }
+        if self.devices[number] == 0 {
+            self.unsure.push(number);
         }
         self.devices[number] = id;
         Ok(())

@@ -3,6 +3,7 @@
 pub(crate) mod calendar;
 mod captures;
 mod dimensions;
+mod remember;
 mod retain;
 mod roll;
 mod write;
@@ -51,6 +52,9 @@ pub(crate) enum StoreError {
     /// A capture that is in the file already.
     #[error("{}: already in the database (read on {}); give --again to count it once more", .0.display(), .1)]
     Again(PathBuf, String),
+    /// One capture named twice.
+    #[error("{}: the same capture as {}; give --again to count it twice", .0.display(), .1.display())]
+    Twice(PathBuf, PathBuf),
     /// Anything that SQLite or the system said.
     #[error("{path}: {source}", path = .path.display())]
     Sqlite {

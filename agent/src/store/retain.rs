@@ -50,7 +50,7 @@ impl Store {
             fold_days(&self.db, before(retention.days))?;
             self.db.execute_batch("PRAGMA incremental_vacuum")
         })();
-        self.dimensions.forget();
+        self.dimensions.forget_endpoints();
         done.map_err(|source| self.error(source))
     }
 }

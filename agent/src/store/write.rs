@@ -55,8 +55,9 @@ impl Store {
     /// Whatever SQLite says; the batch is still the caller's.
     pub(crate) fn flush(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let flushed = self.write(batch);
-        if flushed.is_err() {
-            self.dimensions.forget();
+        match flushed {
+            Ok(()) => self.dimensions.keep(),
+            Err(_) => self.dimensions.forget(),
         }
         flushed.map_err(|source| self.error(source))
     }
@@ -91,12 +92,6 @@ impl Store {
         transaction.commit()?;
         (*open_hour, *next_flow) = (hour, next);
         Ok(())
-    }
-
-    /// Flows of the next run get numbers of their own.
-    pub(crate) fn begin_run(&mut self) {
-        self.flow_base = self.next_flow;
-        self.dimensions.forget();
     }
 }
 
