@@ -122,8 +122,10 @@ fn plain(error: &pcap::Error, path: &str) -> String {
 
 /// Time stamps are read in nanoseconds, which libpcap leaves in the field for microseconds.
 fn time(header: &PacketHeader) -> Timestamp {
-    let micros = i64::from(header.ts.tv_usec).div_euclid(1_000);
-    Timestamp(i64::from(header.ts.tv_sec).saturating_mul(1_000_000).saturating_add(micros)).clamped()
+    // On 32-bit systems the fields are narrower.
+    #[allow(clippy::useless_conversion)]
+    let (seconds, nanos) = (i64::from(header.ts.tv_sec), i64::from(header.ts.tv_usec));
+    Timestamp(seconds.saturating_mul(1_000_000).saturating_add(nanos.div_euclid(1_000))).clamped()
 }
 
 /// Hands every frame of all sources to `handle` in order of time, as mergecap would. Files that follow one
@@ -158,18 +160,37 @@ pub(crate) fn read_all<E>(
     Ok(ends)
 }
 
+/// Frames that are handed over by one call into libpcap, which costs half of asking for each.
+const AT_ONCE: usize = 4096;
+
 fn read_one<E>(
     source: &mut Source,
     handle: &mut impl FnMut(&Frame<'_>) -> Result<(), E>,
 ) -> Result<Result<(), CaptureError>, E> {
+    let link_type = source.link_type;
     loop {
-        match source.capture.next_packet() {
-            Ok(packet) => {
-                let (at, wire_len) = (time(packet.header), packet.header.len);
-                handle(&Frame { at, link_type: source.link_type, wire_len, bytes: packet.data })?;
-                source.count(at, wire_len);
+        let (mut frames, mut bytes, mut span, mut failed) = (0, 0, source.span, None);
+        let read = source.capture.for_each(Some(AT_ONCE), |packet| {
+            if failed.is_some() {
+                return;
             }
-            Err(error) => return Ok(source.ended(&error)),
+            let frame =
+                Frame { at: time(packet.header), link_type, wire_len: packet.header.len, bytes: packet.data };
+            frames += 1;
+            bytes += u64::from(frame.wire_len);
+            span = Some(
+                span.map_or((frame.at, frame.at), |(first, last)| (frame.at.min(first), frame.at.max(last))),
+            );
+            failed = handle(&frame).err();
+        });
+        source.frames += frames;
+        source.bytes += bytes;
+        source.span = span;
+        match (failed, read) {
+            (Some(error), _) => return Err(error),
+            (None, Err(error)) => return Ok(source.ended(&error)),
+            (None, Ok(())) if frames < AT_ONCE as u64 => return Ok(source.ended(&pcap::Error::NoMorePackets)),
+            (None, Ok(())) => {}
         }
     }
 }

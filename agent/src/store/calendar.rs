@@ -3,10 +3,15 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::write::Level;
+
 /// Milliseconds of the windows of fixed length.
 pub(crate) const MINUTE: i64 = 60_000;
 /// An hour in UTC.
 pub(crate) const HOUR: i64 = 60 * MINUTE;
+
+/// How instants are written.
+const MINUTES: &str = "%Y-%m-%d %H:%M";
 
 /// Turns milliseconds since 1970 into what stands in the file.
 #[derive(Debug)]
@@ -34,28 +39,18 @@ impl Calendar {
         }
     }
 
-    /// `2026-11-20 14:05` in UTC and in local time.
-    pub(crate) fn minute(&self, window: i64) -> Texts {
-        self.texts(window, "%Y-%m-%d %H:%M")
-    }
-
     /// The start of the civil day that holds the instant: the first instant of it, where midnight is skipped.
     pub(crate) fn day(&self, millis: i64) -> i64 {
         let start = instant(millis).to_zoned_datetime(self.zone.clone()).start_of_day();
         start.map_or(millis - millis.rem_euclid(24 * HOUR), |day| day.timestamp().as_millisecond())
     }
 
-    /// `2026-11-19 23:00` in UTC, `2026-11-20` as local day.
-    pub(crate) fn day_texts(&self, window: i64) -> Texts {
-        let local = self.texts(window, "%Y-%m-%d").local;
-        Texts { utc: self.minute(window).utc, local }
-    }
-
-    fn texts(&self, window: i64, format: &str) -> Texts {
+    /// A window's texts: `2026-11-19 23:00` in UTC, and `2026-11-20 00:00` in local time; a day's local text is `2026-11-20`.
+    pub(crate) fn texts(&self, level: Level, window: i64) -> Texts {
         let at = instant(window);
-        let utc = at.strftime(format).to_string();
-        let local = at.to_zoned_datetime(self.zone.clone()).strftime(format).to_string();
-        Texts { utc, local }
+        let local = at.to_zoned_datetime(self.zone.clone());
+        let format = if level == Level::Day { "%Y-%m-%d" } else { MINUTES };
+        Texts { utc: at.strftime(MINUTES).to_string(), local: local.strftime(format).to_string() }
     }
 }
 
@@ -83,7 +78,7 @@ mod tests {
         assert_eq!(length("2026-06-15T12:00:00Z"), 24 * HOUR);
         assert_eq!(length("2026-10-25T12:00:00Z"), 25 * HOUR);
         assert_eq!(berlin.day(ms("2026-11-20T22:59:59Z")), ms("2026-11-19T23:00:00Z"));
-        let texts = berlin.day_texts(ms("2026-11-19T23:00:00Z"));
+        let texts = berlin.texts(Level::Day, ms("2026-11-19T23:00:00Z"));
         assert_eq!((&*texts.utc, &*texts.local), ("2026-11-19 23:00", "2026-11-20"));
     }
 
@@ -92,14 +87,14 @@ mod tests {
         let kolkata = Calendar::new(TimeZone::get("Asia/Kolkata").unwrap());
         assert_eq!(kolkata.day(ms("2026-11-20T18:29:00Z")), ms("2026-11-19T18:30:00Z"));
         assert_eq!(kolkata.day(ms("2026-11-20T18:30:00Z")), ms("2026-11-20T18:30:00Z"));
-        assert_eq!(kolkata.minute(ms("2026-11-20T18:30:00Z")).local, "2026-11-21 00:00");
+        assert_eq!(kolkata.texts(Level::Minute, ms("2026-11-20T18:30:00Z")).local, "2026-11-21 00:00");
     }
 
     #[test]
     fn the_last_instant_that_core_lets_through_has_texts() {
         let utc = Calendar::new(TimeZone::UTC);
         let last = lanscribe_core::time::Timestamp::MAX.as_millis();
-        assert_eq!(utc.minute(last).utc, "9999-01-01 00:00");
+        assert_eq!(utc.texts(Level::Minute, last).utc, "9999-01-01 00:00");
         assert_eq!(utc.day(last), last);
     }
 }

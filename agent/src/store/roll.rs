@@ -1,10 +1,10 @@
-//! When an hour is over its minutes become its hour rows and are added to its day: once, in one transaction with
-//! the note that it was done.
+//! When an hour is over its minutes become its hour rows, and these are added to its day: once, in one transaction
+//! with the note that it was done.
 
 use rusqlite::{Connection, Result};
 
 use super::calendar::{Calendar, HOUR, MINUTE};
-use super::write::Level;
+use super::write::{COVERAGE_SUMS, Level, USAGE_SUMS};
 
 /// Endpoints of one device in one hour; the smallest beyond that become `other`.
 const ENDPOINTS: i64 = 512;
@@ -15,66 +15,101 @@ pub(super) fn hours(db: &Connection, calendar: &Calendar, open: i64, until: i64)
         return Ok(open);
     }
     // Only hours in which something was seen: time stamps in files jump by decades.
-    let hours: Vec<i64> = db
-        .prepare_cached("SELECT DISTINCT window - window % 3600000 FROM coverage_minute WHERE window >= ?1 AND window < ?2 ORDER BY 1")?
-        .query_map((open, until), |row| row.get(0))?
-        .collect::<Result<_>>()?;
+    let sql = "SELECT DISTINCT window - window % 3600000 FROM coverage_minute WHERE window >= ?1 AND window < ?2 ORDER BY 1";
+    let hours: Vec<i64> =
+        db.prepare_cached(sql)?.query_map((open, until), |row| row.get(0))?.collect::<Result<_>>()?;
     for hour in hours {
         let end = hour + HOUR;
+        coverage(db, calendar, Level::Hour, hour, hour, end)?;
+        usage_of_minutes(db, Level::Hour, hour, hour, end)?;
         fold_endpoints(db, hour)?;
-        roll(db, calendar, Level::Hour, hour, hour, end)?;
-        // In zones off by half an hour a day begins within an hour.
         let (first, last) = (calendar.day(hour), calendar.day(end - MINUTE));
         if first == last {
-            roll(db, calendar, Level::Day, first, hour, end)?;
+            coverage(db, calendar, Level::Day, first, hour, end)?;
+            usage_of_hour(db, first, hour)?;
         } else {
-            roll(db, calendar, Level::Day, first, hour, last)?;
-            roll(db, calendar, Level::Day, last, last, end)?;
+            // In zones off by half an hour a day begins within an hour.
+            for (day, from, to) in [(first, hour, last), (last, last, end)] {
+                coverage(db, calendar, Level::Day, day, from, to)?;
+                usage_of_minutes(db, Level::Day, day, from, to)?;
+            }
         }
     }
     Ok(until)
 }
 
-/// Adds the minutes from `from` up to `to` to the rows of a window of `level`.
-fn roll(db: &Connection, calendar: &Calendar, level: Level, window: i64, from: i64, to: i64) -> Result<()> {
-    let texts = if level == Level::Day { calendar.day_texts(window) } else { calendar.minute(window) };
+/// Adds the coverage of the minutes from `from` up to `to` to a window of `level`.
+fn coverage(
+    db: &Connection,
+    calendar: &Calendar,
+    level: Level,
+    window: i64,
+    from: i64,
+    to: i64,
+) -> Result<()> {
+    let texts = calendar.texts(level, window);
     let name = level.name();
-    let coverage = format!(
+    let sql = format!(
         "INSERT INTO coverage_{name} SELECT ?1, ?2, ?3, sum(observed_ms), min(clock), sum(frames), sum(bytes), sum(dropped),
            sum(interface_dropped), sum(undecodable), sum(undecodable_bytes), sum(folded), sum(folded_bytes)
-         FROM coverage_minute WHERE window >= ?4 AND window < ?5 HAVING count(*) > 0
-         ON CONFLICT DO UPDATE SET observed_ms = observed_ms + excluded.observed_ms, frames = frames + excluded.frames,
-           bytes = bytes + excluded.bytes, dropped = dropped + excluded.dropped,
-           interface_dropped = interface_dropped + excluded.interface_dropped,
-           undecodable = undecodable + excluded.undecodable, undecodable_bytes = undecodable_bytes + excluded.undecodable_bytes,
-           folded = folded + excluded.folded, folded_bytes = folded_bytes + excluded.folded_bytes"
+         FROM coverage_minute WHERE window >= ?4 AND window < ?5 HAVING count(*) > 0 {COVERAGE_SUMS}"
     );
-    db.prepare_cached(&coverage)?.execute((window, texts.utc, texts.local, from, to))?;
-    let usage = format!(
-        "INSERT INTO usage_{name}
-         SELECT ?1, u.device, coalesce(f.target, u.endpoint), u.protocol, CASE WHEN f.target IS NULL THEN u.port ELSE 0 END,
-           u.direction, sum(bytes_up), sum(bytes_down), sum(packets_up), sum(packets_down), sum(flows)
-         FROM usage_minute u LEFT JOIN temp.folded f ON f.device = u.device AND f.endpoint = u.endpoint
-         WHERE window >= ?2 AND window < ?3 GROUP BY 2, 3, 4, 5, 6 ORDER BY 2, 3, 4, 5, 6
-         ON CONFLICT DO UPDATE SET bytes_up = bytes_up + excluded.bytes_up, bytes_down = bytes_down + excluded.bytes_down,
-           packets_up = packets_up + excluded.packets_up, packets_down = packets_down + excluded.packets_down,
-           flows = flows + excluded.flows"
-    );
-    db.prepare_cached(&usage)?.execute((window, from, to)).map(|_| ())
+    db.prepare_cached(&sql)?.execute((window, texts.utc, texts.local, from, to)).map(|_| ())
 }
 
-/// Lists in `temp.folded` the endpoints of the hour that are too many for their device.
+/// Adds the minutes from `from` up to `to` to the rows of a window of `level`.
+fn usage_of_minutes(db: &Connection, level: Level, window: i64, from: i64, to: i64) -> Result<()> {
+    let name = level.name();
+    let sql = format!(
+        "INSERT INTO usage_{name} SELECT ?1, device, endpoint, protocol, port, direction,
+           sum(bytes_up), sum(bytes_down), sum(packets_up), sum(packets_down), sum(flows)
+         FROM usage_minute WHERE window >= ?2 AND window < ?3 GROUP BY 2, 3, 4, 5, 6 {USAGE_SUMS}"
+    );
+    db.prepare_cached(&sql)?.execute((window, from, to)).map(|_| ())
+}
+
+/// Adds the rows of a rolled hour to its day.
+fn usage_of_hour(db: &Connection, day: i64, hour: i64) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO usage_day SELECT ?1, device, endpoint, protocol, port, direction,
+           bytes_up, bytes_down, packets_up, packets_down, flows
+         FROM usage_hour WHERE window = ?2 {USAGE_SUMS}"
+    );
+    db.prepare_cached(&sql)?.execute((day, hour)).map(|_| ())
+}
+
+/// Folds the smallest endpoints of each device that has too many in the hour. Endpoints 0 (not IP) and 1 (other
+/// already) are none that anybody could miss.
 fn fold_endpoints(db: &Connection, hour: i64) -> Result<()> {
-    db.execute_batch(
-        "CREATE TEMP TABLE IF NOT EXISTS folded (device INTEGER, endpoint INTEGER, target INTEGER, PRIMARY KEY (device, endpoint)) WITHOUT ROWID;
-         DELETE FROM temp.folded;",
-    )?;
-    // Endpoints 0 (not IP) and 1 (other already) are not endpoints that anybody could miss.
-    let sql = "INSERT INTO temp.folded
-        SELECT device, endpoint, 1 FROM (
-          SELECT device, endpoint, row_number() OVER (PARTITION BY device ORDER BY sum(bytes_up) + sum(bytes_down) DESC, endpoint) AS place,
-            count(*) OVER (PARTITION BY device) AS of
-          FROM usage_minute WHERE window >= ?1 AND window < ?2 AND endpoint > 1 GROUP BY device, endpoint)
-        WHERE of > ?3 AND place >= ?3";
-    db.prepare_cached(sql)?.execute((hour, hour + HOUR, ENDPOINTS)).map(|_| ())
+    let busy: Vec<i64> = db
+        .prepare_cached(
+            "SELECT device FROM usage_hour WHERE window = ?1 GROUP BY device HAVING count(*) > ?2",
+        )?
+        .query_map((hour, ENDPOINTS), |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for device in busy {
+        let small: Vec<i64> = db
+            .prepare_cached(
+                "SELECT endpoint FROM usage_hour WHERE window = ?1 AND device = ?2 AND endpoint > 1 GROUP BY endpoint
+                 ORDER BY sum(bytes_up) + sum(bytes_down) DESC, endpoint",
+            )?
+            .query_map((hour, device), |row| row.get(0))?
+            .collect::<Result<_>>()?;
+        if small.len() <= usize::try_from(ENDPOINTS).unwrap_or(usize::MAX) {
+            continue;
+        }
+        let mut to_other = db.prepare_cached(&format!(
+            "INSERT INTO usage_hour SELECT window, device, 1, protocol, 0, direction, sum(bytes_up), sum(bytes_down),
+               sum(packets_up), sum(packets_down), sum(flows)
+             FROM usage_hour WHERE window = ?1 AND device = ?2 AND endpoint = ?3 GROUP BY protocol, direction {USAGE_SUMS}"
+        ))?;
+        let mut delete =
+            db.prepare_cached("DELETE FROM usage_hour WHERE window = ?1 AND device = ?2 AND endpoint = ?3")?;
+        let kept = usize::try_from(ENDPOINTS - 1).unwrap_or(0);
+        for endpoint in &small[kept..] {
+            to_other.execute((hour, device, endpoint))?;
+            delete.execute((hour, device, endpoint))?;
+        }
+    }
+    Ok(())
 }

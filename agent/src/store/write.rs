@@ -5,32 +5,13 @@ use lanscribe_core::learn::News;
 use lanscribe_core::packet::Trouble;
 use lanscribe_core::pipeline::{Batch, Event, EventKind};
 use lanscribe_core::rollup::{Minute, RowKey, Usage};
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, Result, Statement};
 
 use super::calendar::{Calendar, HOUR};
 use super::dimensions::{Dimensions, integer, text};
 use super::{Store, StoreError, roll, set_meta};
 
-macro_rules! coverage_upsert {
-    () => {
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO UPDATE SET
-          observed_ms = observed_ms + excluded.observed_ms, frames = frames + excluded.frames, bytes = bytes + excluded.bytes,
-          dropped = dropped + excluded.dropped, interface_dropped = interface_dropped + excluded.interface_dropped,
-          undecodable = undecodable + excluded.undecodable, undecodable_bytes = undecodable_bytes + excluded.undecodable_bytes,
-          folded = folded + excluded.folded, folded_bytes = folded_bytes + excluded.folded_bytes"
-    };
-}
-
-macro_rules! usage_upsert {
-    () => {
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO UPDATE SET
-          bytes_up = bytes_up + excluded.bytes_up, bytes_down = bytes_down + excluded.bytes_down,
-          packets_up = packets_up + excluded.packets_up, packets_down = packets_down + excluded.packets_down,
-          flows = flows + excluded.flows"
-    };
-}
-
-/// Which level of usage and coverage a statement writes.
+/// A level of usage and coverage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Minute,
@@ -47,6 +28,19 @@ impl Level {
         }
     }
 }
+
+/// What happens to a coverage row that is there already: a window may come in pieces.
+pub(super) const COVERAGE_SUMS: &str = "ON CONFLICT DO UPDATE SET
+    observed_ms = observed_ms + excluded.observed_ms, frames = frames + excluded.frames, bytes = bytes + excluded.bytes,
+    dropped = dropped + excluded.dropped, interface_dropped = interface_dropped + excluded.interface_dropped,
+    undecodable = undecodable + excluded.undecodable, undecodable_bytes = undecodable_bytes + excluded.undecodable_bytes,
+    folded = folded + excluded.folded, folded_bytes = folded_bytes + excluded.folded_bytes";
+
+/// What happens to a usage row that is there already.
+pub(super) const USAGE_SUMS: &str = "ON CONFLICT DO UPDATE SET
+    bytes_up = bytes_up + excluded.bytes_up, bytes_down = bytes_down + excluded.bytes_down,
+    packets_up = packets_up + excluded.packets_up, packets_down = packets_down + excluded.packets_down,
+    flows = flows + excluded.flows";
 
 impl Store {
     /// Writes a batch: all of it or, after an error, nothing.
@@ -70,16 +64,14 @@ impl Store {
         }
         write_addresses(&transaction, dimensions, batch)?;
         let mut hour = *open_hour;
+        let mut levels = Levels::prepare(&transaction, calendar, clock)?;
         for minute in &batch.minutes {
             let window = minute.window.as_millis();
             let open = *hour.get_or_insert(window - window.rem_euclid(HOUR));
-            write_minute(&transaction, calendar, dimensions, clock, minute, window < open)?;
+            levels.minute(dimensions, minute, window < open)?;
         }
-        let mut next = *next_flow;
-        for record in &batch.flows {
-            write_flow(&transaction, dimensions, record, *flow_base)?;
-            next = next.max(*flow_base + integer(record.id) + 1);
-        }
+        drop(levels);
+        let next = write_flows(&transaction, dimensions, batch, *flow_base)?.max(*next_flow);
         for event in &batch.events {
             write_event(&transaction, dimensions, event)?;
         }
@@ -108,60 +100,73 @@ fn write_addresses(db: &Connection, dimensions: &Dimensions, batch: &Batch) -> R
     Ok(())
 }
 
-/// Writes a closed minute. One that is `late` for its hour, which was rolled already, is added to hour and day too.
-fn write_minute(
-    db: &Connection,
-    calendar: &Calendar,
-    dimensions: &mut Dimensions,
-    clock: &str,
-    minute: &Minute,
-    late: bool,
-) -> Result<()> {
-    let window = minute.window.as_millis();
-    let (hour, day) = (window - window.rem_euclid(HOUR), calendar.day(window));
-    write_coverage(db, calendar, Level::Minute, window, clock, minute)?;
-    if late {
-        write_coverage(db, calendar, Level::Hour, hour, clock, minute)?;
-        write_coverage(db, calendar, Level::Day, day, clock, minute)?;
+/// The statements that write minutes, and late ones to hours and days as well.
+struct Levels<'t> {
+    db: &'t Connection,
+    calendar: &'t Calendar,
+    clock: &'t str,
+    /// For minute, hour and day.
+    coverage: [rusqlite::CachedStatement<'t>; 3],
+    usage: [rusqlite::CachedStatement<'t>; 3],
+}
+
+impl<'t> Levels<'t> {
+    const ALL: [Level; 3] = [Level::Minute, Level::Hour, Level::Day];
+
+    fn prepare(db: &'t Connection, calendar: &'t Calendar, clock: &'t str) -> Result<Self> {
+        let prepare = |table: &str, columns: usize, sums: &str| {
+            let values = vec!["?"; columns].join(", ");
+            let [minute, hour, day] = Self::ALL.map(|level| {
+                db.prepare_cached(&format!("INSERT INTO {table}_{} VALUES ({values}) {sums}", level.name()))
+            });
+            Ok::<_, rusqlite::Error>([minute?, hour?, day?])
+        };
+        let (coverage, usage) = (prepare("coverage", 13, COVERAGE_SUMS)?, prepare("usage", 11, USAGE_SUMS)?);
+        Ok(Self { db, calendar, clock, coverage, usage })
     }
-    for (trouble, count) in
-        Trouble::ALL.iter().zip(&minute.coverage.troubles).filter(|(_, count)| !count.is_zero())
-    {
-        let sql = "INSERT INTO skip VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
-            frames = frames + excluded.frames, bytes = bytes + excluded.bytes";
-        db.prepare_cached(sql)?.execute((
-            hour,
-            trouble.as_str(),
-            integer(count.frames),
-            integer(count.bytes),
-        ))?;
-    }
-    for (key, usage) in &minute.rows {
-        write_usage(db, dimensions, Level::Minute, window, key, usage)?;
-        if late {
-            write_usage(db, dimensions, Level::Hour, hour, key, usage)?;
-            write_usage(db, dimensions, Level::Day, day, key, usage)?;
+
+    /// Writes a closed minute. If it is `late`, its hour was rolled already: then it is added to hour and day too.
+    fn minute(&mut self, dimensions: &mut Dimensions, minute: &Minute, late: bool) -> Result<()> {
+        let window = minute.window.as_millis();
+        let hour = window - window.rem_euclid(HOUR);
+        let windows = [window, hour, if late { self.calendar.day(window) } else { 0 }];
+        let levels = if late { 3 } else { 1 };
+        for ((level, &window), statement) in
+            Self::ALL.iter().zip(&windows).zip(&mut self.coverage).take(levels)
+        {
+            write_coverage(statement, self.calendar, *level, window, self.clock, minute)?;
         }
+        for (trouble, count) in
+            Trouble::ALL.iter().zip(&minute.coverage.troubles).filter(|(_, count)| !count.is_zero())
+        {
+            let sql = "INSERT INTO skip VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
+                frames = frames + excluded.frames, bytes = bytes + excluded.bytes";
+            let row = (hour, trouble.as_str(), integer(count.frames), integer(count.bytes));
+            self.db.prepare_cached(sql)?.execute(row)?;
+        }
+        for (key, usage) in &minute.rows {
+            let row = usage_row(self.db, dimensions, window, key, usage)?;
+            for (&window, statement) in windows.iter().zip(&mut self.usage).take(levels) {
+                let mut row = row;
+                row[0] = window;
+                statement.execute(row)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn write_coverage(
-    db: &Connection,
+    statement: &mut Statement<'_>,
     calendar: &Calendar,
     level: Level,
     window: i64,
     clock: &str,
     minute: &Minute,
 ) -> Result<()> {
-    let texts = if level == Level::Day { calendar.day_texts(window) } else { calendar.minute(window) };
+    let texts = calendar.texts(level, window);
     let coverage = &minute.coverage;
-    let sql = match level {
-        Level::Minute => concat!("INSERT INTO coverage_minute", coverage_upsert!()),
-        Level::Hour => concat!("INSERT INTO coverage_hour", coverage_upsert!()),
-        Level::Day => concat!("INSERT INTO coverage_day", coverage_upsert!()),
-    };
-    db.prepare_cached(sql)?
+    statement
         .execute(rusqlite::params![
             window,
             texts.utc,
@@ -180,46 +185,42 @@ fn write_coverage(
         .map(|_| ())
 }
 
-fn write_usage(
+fn usage_row(
     db: &Connection,
     dimensions: &mut Dimensions,
-    level: Level,
     window: i64,
     key: &RowKey,
     usage: &Usage,
-) -> Result<()> {
-    let endpoint = dimensions.endpoint(db, key.endpoint, window)?;
-    let sql = match level {
-        Level::Minute => concat!("INSERT INTO usage_minute", usage_upsert!()),
-        Level::Hour => concat!("INSERT INTO usage_hour", usage_upsert!()),
-        Level::Day => concat!("INSERT INTO usage_day", usage_upsert!()),
-    };
-    db.prepare_cached(sql)?
-        .execute([
-            window,
-            dimensions.device(key.device),
-            endpoint,
-            key.protocol.into(),
-            key.port.into(),
-            i64::from(key.class as u8),
-            integer(usage.up.bytes),
-            integer(usage.down.bytes),
-            integer(usage.up.frames),
-            integer(usage.down.frames),
-            integer(usage.flows),
-        ])
-        .map(|_| ())
+) -> Result<[i64; 11]> {
+    Ok([
+        window,
+        dimensions.device(key.device),
+        dimensions.endpoint(db, key.endpoint, window)?,
+        key.protocol.into(),
+        key.port.into(),
+        i64::from(key.class as u8),
+        integer(usage.up.bytes),
+        integer(usage.down.bytes),
+        integer(usage.up.frames),
+        integer(usage.down.frames),
+        integer(usage.flows),
+    ])
 }
 
-fn write_flow(db: &Connection, dimensions: &mut Dimensions, record: &FlowRecord, base: i64) -> Result<()> {
-    let endpoint = dimensions.endpoint(db, record.endpoint, record.end.as_millis())?;
-    let sql = "INSERT INTO flow (reported, device, id, part, side, start, end, interface, vlan, local_address, local_port,
-          endpoint, remote_address, remote_port, protocol, direction, opened_by, bytes_up, bytes_down, ip_bytes_up,
-          ip_bytes_down, packets_up, packets_down, tcp_flags_up, tcp_flags_down, conn_state, end_reason, service, rtt_us)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-          ?24, ?25, ?26, ?27, ?28, ?29)";
-    db.prepare_cached(sql)?
-        .execute(rusqlite::params![
+/// Writes the flow records in the order of their key; returns the number that the next flow may have.
+fn write_flows(db: &Connection, dimensions: &mut Dimensions, batch: &Batch, base: i64) -> Result<i64> {
+    let mut insert = db.prepare_cached(
+        "INSERT INTO flow (reported, device, id, part, side, start, end, interface, vlan, local_address, local_port,
+           endpoint, remote_address, remote_port, protocol, direction, opened_by, bytes_up, bytes_down, ip_bytes_up,
+           ip_bytes_down, packets_up, packets_down, tcp_flags_up, tcp_flags_down, conn_state, end_reason, service, rtt_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+           ?24, ?25, ?26, ?27, ?28, ?29)",
+    )?;
+    let mut records: Vec<&FlowRecord> = batch.flows.iter().collect();
+    records.sort_unstable_by_key(|r| (r.reported, dimensions.device(r.device), r.id, r.part, r.side));
+    for record in &records {
+        let endpoint = dimensions.endpoint(db, record.endpoint, record.end.as_millis())?;
+        insert.execute(rusqlite::params![
             record.reported.as_millis(),
             dimensions.device(record.device),
             base + integer(record.id),
@@ -249,8 +250,9 @@ fn write_flow(db: &Connection, dimensions: &mut Dimensions, record: &FlowRecord,
             record.end_reason as u8,
             record.service,
             record.rtt_us,
-        ])
-        .map(|_| ())
+        ])?;
+    }
+    Ok(records.iter().map(|r| base + integer(r.id) + 1).max().unwrap_or(base))
 }
 
 fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Result<()> {
@@ -263,7 +265,8 @@ fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Resul
             ("gateway", Some(dimensions.device(device)), format!("sends for others, first for {address}"))
         }
         EventKind::Learnt(News::Network(learnt)) => {
-            let sql = "INSERT INTO local_network VALUES (?1, ?2, ?3, ?3) ON CONFLICT DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)";
+            let sql = "INSERT INTO local_network VALUES (?1, ?2, ?3, ?3)
+                ON CONFLICT DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)";
             db.prepare_cached(sql)?.execute((learnt.prefix.to_string(), learnt.source.as_str(), at))?;
             ("network", None, format!("{} is of this LAN, says {}", learnt.prefix, learnt.source.as_str()))
         }
