@@ -1,8 +1,9 @@
 //! The real program, run on captures and files.
 
+mod captures;
+mod reading;
+mod sample;
+mod support;
 mod vendor;
 
-/// Says that a test did not run, and what it would need.
-fn skip(name: &str, reason: &str) {
-    eprintln!("SKIPPED: {name}: {reason}");
-}
+use support::skip;

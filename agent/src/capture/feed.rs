@@ -16,18 +16,32 @@ use sha2::{Digest as _, Sha256};
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const CHUNK: usize = 128 * 1024;
 
-/// Computes the SHA-256 of a file, in hexadecimal.
+/// Computes the SHA-256 of a capture, unpacked if it is gzip'ed, in hexadecimal.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If it cannot be read. One that is packed and damaged has the digest of what can be unpacked.
 pub(crate) fn sha256(path: &Path) -> io::Result<String> {
-    let (mut file, mut hash, mut chunk) = (File::open(path)?, Sha256::new(), vec![0; CHUNK]);
+    let (mut hash, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
+    let mut file: Box<dyn Read> = match is_packed(path) {
+        true => Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK, File::open(path)?))),
+        false => Box::new(File::open(path)?),
+    };
     loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            n => hash.update(&chunk[..n]),
+        match file.read(&mut chunk) {
+            Err(e) if is_damage(&e) => break,
+            Ok(0) => break,
+            read => hash.update(&chunk[..read?]),
         }
     }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Whether unpacking failed because of what was packed.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+    )
 }
 
 /// Whether a file begins like one of gzip.

@@ -59,6 +59,7 @@ pub(crate) struct ReadArgs {
 
 pub(crate) fn run(args: &ReadArgs) -> Result<ExitCode> {
     let config = Config::load(args.config.as_deref())?;
+    capture::check_layout().map_err(anyhow::Error::msg)?;
     let digests = digests(&args.files, args.again)?;
     let mut sources = args.files.iter().map(|f| Source::open(f)).collect::<Result<Vec<_>, _>>()?;
     let registry = Registry::open(config.registry.as_deref())?;
