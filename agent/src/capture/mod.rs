@@ -4,6 +4,6 @@ mod feed;
 mod layout;
 mod source;
 
-pub(crate) use feed::{is_packed, sha256};
+pub(crate) use feed::is_packed;
 pub(crate) use layout::check as check_layout;
 pub(crate) use source::{CaptureError, Source, read_all};
