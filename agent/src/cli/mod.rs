@@ -1,23 +1,49 @@
 //! The command line: what can be asked, and how it is answered.
 
+mod args;
+mod coverage;
+mod device;
+mod devices;
+pub(crate) mod exit;
+mod flows;
+mod listing;
+mod names;
 pub(crate) mod oui;
+mod period;
 pub(crate) mod read;
+mod reader;
+mod sums;
+mod text;
+mod top;
+mod usage;
+mod who;
+mod windows;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Exit status of damaged input (`EX_DATAERR` of sysexits.h).
-pub(crate) const DATA_ERROR: u8 = 65;
+pub(crate) use exit::{DATA_ERROR, Usage};
 
-/// What was asked makes no sense: exit status 64, as for an unknown option (`EX_USAGE` of sysexits.h).
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
-
-/// Writes down what every device on a LAN does, in one SQLite file.
+/// Writes down what every device on a LAN does, in one SQLite file
+///
+/// It reads captures and keeps, for each device, who it is, whom it talked to, when, and how much. No payload is kept.
+/// The file is plain SQLite: its views are for you, and the commands below ask the usual questions.
 #[derive(Debug, Parser)]
-#[command(name = "lanscribe", version, max_term_width = 100)]
+#[command(
+    name = "lanscribe",
+    version,
+    max_term_width = 100,
+    after_help = "First steps:
+  lanscribe read capture.pcap      put a capture into lanscribe.db
+  lanscribe devices                who is there
+  lanscribe device camera          one device on one screen
+  lanscribe top endpoints          whom they all talk to
+  lanscribe flows --since 1h       what happened just now
+  sqlite3 lanscribe.db .schema     ask anything else
+
+Exit status: 0 success, 64 wrong usage, 65 damaged or foreign data, 66 nothing of that name; others as in sysexits.h."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -26,21 +52,43 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Read(read::ReadArgs),
+    Devices(devices::DevicesArgs),
+    Device(device::DeviceArgs),
+    Flows(flows::FlowsArgs),
+    Usage(usage::UsageArgs),
+    Top(top::TopArgs),
+    Coverage(coverage::CoverageArgs),
     Oui(oui::OuiArgs),
 }
 
 /// Parses the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::after_clap(&error),
+    };
     let done = match cli.command {
         Command::Read(args) => read::run(&args),
+        Command::Devices(args) => devices::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Device(args) => device::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Flows(args) => flows::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Usage(args) => usage::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Coverage(args) => coverage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Oui(args) => oui::run(args).map(|()| ExitCode::SUCCESS),
     };
     match done {
         Ok(code) => code,
+        Err(error) if exit::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lanscribe: {error:#}");
-            ExitCode::from(if error.downcast_ref::<Usage>().is_some() { 64 } else { 1 })
+            ExitCode::from(exit::code(&error))
         }
     }
+}
+
+/// Says that there is more than was printed.
+fn rows_left_out(limit: usize, which: &str) {
+    let rows = if limit == 1 { "row" } else { "rows" };
+    eprintln!("lanscribe: {limit} {rows}; {which} ones were left out, --limit 0 prints all");
 }

@@ -72,11 +72,7 @@ pub(crate) fn run(args: OuiArgs) -> anyhow::Result<()> {
     };
     // What was found before a mistake in the input is an answer too.
     let flushed = out.flush();
-    match done.and_then(|()| Ok(flushed?)) {
-        // Whoever reads has seen enough, as `head` does.
-        Err(error) if is_broken_pipe(&error) => Ok(()),
-        other => other,
-    }
+    done.and_then(|()| Ok(flushed?))
 }
 
 fn print_vendors(lookup: &Lookup, out: &mut impl Write) -> anyhow::Result<()> {
@@ -116,14 +112,4 @@ fn export(registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
         csv.write_record([block.to_string().as_str(), vendor])?;
     }
     Ok(csv.flush()?)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let io = match cause.downcast_ref::<csv::Error>().map(csv::Error::kind) {
-            Some(csv::ErrorKind::Io(error)) => Some(error),
-            _ => cause.downcast_ref::<io::Error>(),
-        };
-        io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
 }

@@ -1,0 +1,149 @@
+//! Which exit status an error gives: the numbers of sysexits.h, decided here and nowhere else.
+
+use std::io;
+use std::process::ExitCode;
+
+use rusqlite::ErrorCode;
+
+use crate::capture::CaptureError;
+use crate::config::ConfigError;
+use crate::store::StoreError;
+use crate::vendor::RegistryError;
+
+/// The command line makes no sense (`EX_USAGE`).
+const USAGE: u8 = 64;
+/// Damaged input (`EX_DATAERR`).
+pub(crate) const DATA_ERROR: u8 = 65;
+/// Input that is not there (`EX_NOINPUT`).
+const NO_INPUT: u8 = 66;
+/// Anything that has no better number (`EX_SOFTWARE`).
+const SOFTWARE: u8 = 70;
+/// Output that cannot be made (`EX_CANTCREAT`).
+const CANNOT_CREATE: u8 = 73;
+/// Reading or writing failed (`EX_IOERR`).
+const IO_ERROR: u8 = 74;
+/// Trying again later may help (`EX_TEMPFAIL`).
+const TRY_AGAIN: u8 = 75;
+/// Not allowed (`EX_NOPERM`).
+const NO_PERMISSION: u8 = 77;
+/// The configuration is wrong (`EX_CONFIG`).
+const CONFIG: u8 = 78;
+
+/// What was asked makes no sense, as with an unknown option.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// What was asked for is not in the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotFound(pub(crate) String);
+
+/// The exit status of an error: of the first cause that has one.
+pub(crate) fn code(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(status).unwrap_or(SOFTWARE)
+}
+
+/// Whether nobody reads any more what is written, as after `| head`: that is success.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = match cause.downcast_ref::<csv::Error>().map(csv::Error::kind) {
+            Some(csv::ErrorKind::Io(error)) => Some(error),
+            _ => cause.downcast_ref::<io::Error>(),
+        };
+        io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Says what clap has to say: help and version with success, anything else as wrong usage.
+pub(crate) fn after_clap(error: &clap::Error) -> ExitCode {
+    // That nobody reads the help is no failure.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}
+
+fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if cause.is::<Usage>() {
+        return Some(USAGE);
+    }
+    if cause.is::<NotFound>() {
+        return Some(NO_INPUT);
+    }
+    if let Some(error) = cause.downcast_ref::<StoreError>() {
+        return Some(match error {
+            StoreError::Missing(_) => NO_INPUT,
+            StoreError::Foreign(..) | StoreError::Newer { .. } => DATA_ERROR,
+            StoreError::Again(..) | StoreError::Twice(..) => USAGE,
+            StoreError::Sqlite { source, .. } => of_sqlite(source),
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<rusqlite::Error>() {
+        return Some(of_sqlite(error));
+    }
+    if let Some(error) = cause.downcast_ref::<CaptureError>() {
+        return Some(match error {
+            CaptureError::Open(_, error) => of_input(error),
+            _ => DATA_ERROR,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<RegistryError>() {
+        return Some(match error {
+            RegistryError::Read { source, .. } => of_input(source),
+            _ => DATA_ERROR,
+        });
+    }
+    if cause.is::<ConfigError>() {
+        return Some(CONFIG);
+    }
+    cause.is::<io::Error>().then_some(IO_ERROR)
+}
+
+fn of_input(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => NO_PERMISSION,
+        _ => NO_INPUT,
+    }
+}
+
+fn of_sqlite(error: &rusqlite::Error) -> u8 {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DATA_ERROR,
+        // SQLite does not tell a folder that is not there from one that may not be entered.
+        Some(ErrorCode::CannotOpen) => CANNOT_CREATE,
+        Some(
+            ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied,
+        ) => NO_PERMISSION,
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => IO_ERROR,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => TRY_AGAIN,
+        _ => SOFTWARE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_counts_whatever_was_said_around_it() {
+        let error = anyhow::Error::new(Usage("no".into())).context("while asking");
+        assert_eq!(code(&error), USAGE);
+        assert_eq!(code(&StoreError::Missing("x".into()).into()), NO_INPUT);
+        assert_eq!(code(&anyhow::anyhow!("a surprise")), SOFTWARE);
+        let full = StoreError::Sqlite {
+            path: "x".into(),
+            source: rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL),
+                None,
+            ),
+        };
+        assert_eq!(code(&full.into()), IO_ERROR);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_known_through_csv_too() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(&broken().into()));
+        assert!(is_broken_pipe(&csv::Error::from(broken()).into()));
+        assert!(!is_broken_pipe(&io::Error::other("disk").into()));
+    }
+}

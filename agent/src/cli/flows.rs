@@ -1,0 +1,220 @@
+//! `lanscribe flows`: conversations one by one.
+
+use anyhow::Result;
+use clap::Args;
+use rusqlite::Row;
+
+use super::args::AskArgs;
+use super::listing::{Column, Form, Listing, Value};
+use super::names::{self, Direction, Names};
+use super::reader::Reader;
+use super::sums::Filter;
+use super::{rows_left_out, who};
+use crate::store::calendar::{HOUR, MINUTE};
+
+/// Rows of a table when nothing else was said.
+const ROWS: usize = 50;
+/// Flows are filed by the five minutes in which they were due.
+const FILED: i64 = 5 * MINUTE;
+/// A flow, or a part of one, is filed at most this long after it began: time-outs are much shorter.
+const LATEST: i64 = 24 * HOUR;
+
+/// List flows: who talked to whom, when, and how much
+///
+/// Newest first, by the five minutes in which they ended. A long flow has a row for each part of at most five minutes,
+/// whose counts add up; a flow between two devices has a row for each of them. A flow is listed if any of it lies in
+/// the period. Flows are kept for 14 days, unless the configuration says otherwise.
+///
+/// STATE is what Zeek calls conn_state: SF is a whole connection, S0 one without an answer, REJ one that was refused.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lanscribe flows --since 1h                       what happened in the last hour
+  lanscribe flows --device camera --limit 20       the last things that the camera did
+  lanscribe flows --device 192.168.1.23 --protocol domain --since today
+  lanscribe flows --direction remote --since yesterday --until yesterday --csv > flows.csv")]
+pub(crate) struct FlowsArgs {
+    /// Only this device: its MAC or IP address, label, name, or a part of its name
+    #[arg(long, value_name = "WHO")]
+    device: Option<String>,
+    /// Only this: a protocol (tcp), a service (https), a port (8883), or both (tcp/8883)
+    #[arg(long, value_name = "WHICH")]
+    protocol: Option<String>,
+    /// Only this way
+    #[arg(long, value_enum)]
+    direction: Option<Direction>,
+    /// Print at most so many rows, the newest; 0 for all. Tables have 50 if nothing is said, JSON and CSV all
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    ask: AskArgs,
+}
+
+const COLUMNS: [Column; 35] = [
+    Column::new("start", "START").whole(),
+    Column::raw("end"),
+    Column::new("duration_ms", "TOOK").right().from(90),
+    Column::new("device", "DEVICE"),
+    Column::raw("mac"),
+    Column::shown("PEER"),
+    Column::raw("peer"),
+    Column::raw("peer_kind"),
+    Column::shown("SERVICE"),
+    Column::raw("protocol"),
+    Column::new("direction", "DIRECTION").whole().from(110),
+    Column::raw("service"),
+    Column::new("opened_by", "OPENED BY").whole().from(140),
+    Column::new("conn_state", "STATE").whole().from(100),
+    Column::new("bytes_up", "UP").right(),
+    Column::new("bytes_down", "DOWN").right(),
+    Column::raw("packets_up"),
+    Column::raw("packets_down"),
+    Column::raw("ip_bytes_up"),
+    Column::raw("ip_bytes_down"),
+    Column::shown("FROM").from(160),
+    Column::shown("TO").from(160),
+    Column::raw("local_address"),
+    Column::raw("local_port"),
+    Column::raw("remote_address"),
+    Column::raw("remote_port"),
+    Column::raw("name"),
+    Column::raw("name_source"),
+    Column::raw("country"),
+    Column::raw("as_org"),
+    Column::raw("end_reason"),
+    Column::raw("rtt_us"),
+    Column::raw("vlan"),
+    Column::raw("id"),
+    Column::raw("part"),
+];
+
+pub(crate) fn run(args: &FlowsArgs) -> Result<()> {
+    let reader = Reader::open(&args.ask)?;
+    let mut names = Names::new(&reader.db)?;
+    let filter = Filter {
+        devices: args
+            .device
+            .as_deref()
+            .map(|who| who::find(&reader, &names, who))
+            .transpose()?
+            .map(|who| who.ids),
+        services: args.protocol.as_deref().map(|text| names.services(text)).transpose()?.unwrap_or_default(),
+        direction: args.direction.map(Direction::number),
+    };
+    let limit = match args.limit {
+        Some(0) => usize::MAX,
+        Some(limit) => limit,
+        None if reader.form == Form::Table => ROWS,
+        None => usize::MAX,
+    };
+    let mut listing = Listing::new(&reader, &COLUMNS)?;
+    let sql = format!(
+        "SELECT start, end, device, endpoint, protocol, direction, opened_by, conn_state, bytes_up, bytes_down, packets_up,
+           packets_down, ip_bytes_up, ip_bytes_down, local_address, local_port, remote_address, remote_port, name,
+           name_source, end_reason, rtt_us, vlan, id, part, service
+         FROM flow f WHERE f.reported = ?1 AND f.start < ?2 AND f.end >= ?3{}
+         ORDER BY start DESC, id DESC, part DESC, side",
+        filter.conditions("f", &["local_port", "remote_port"])
+    );
+    let mut statement = reader.db.prepare(&sql)?;
+    let (from, to) = (reader.period.from(), reader.period.to());
+    let mut left = limit;
+    let mut cut = false;
+    // One five-minute window after the other: the key is then used whatever is asked, and nothing is sorted as a whole.
+    let mut filed = to.saturating_add(LATEST);
+    'windows: while let Some(window) = filed_before(&reader, filed)? {
+        if window < from.saturating_sub(FILED) {
+            break;
+        }
+        filed = window;
+        let mut rows = statement.query((window, to, from))?;
+        while let Some(row) = rows.next()? {
+            if left == 0 {
+                cut = true;
+                break 'windows;
+            }
+            left -= 1;
+            listing.row(values(row, &mut names)?)?;
+        }
+    }
+    listing.finish()?;
+    if cut {
+        rows_left_out(limit, "older");
+    }
+    Ok(())
+}
+
+/// The newest window before `limit` in which flows were filed.
+fn filed_before(reader: &Reader, limit: i64) -> Result<Option<i64>> {
+    let mut statement = reader.db.prepare_cached("SELECT max(reported) FROM flow WHERE reported < ?1")?;
+    Ok(statement.query_row([limit], |row| row.get(0))?)
+}
+
+fn values(row: &Row<'_>, names: &mut Names<'_>) -> Result<Vec<Value>> {
+    let integer = |column: &str| row.get::<_, i64>(column);
+    let maybe =
+        |column: &str| row.get::<_, Option<i64>>(column).map(|n| n.map_or(Value::Null, Value::Number));
+    let text = |column: &str| row.get::<_, Option<String>>(column);
+    let (start, end, device, protocol) =
+        (integer("start")?, integer("end")?, integer("device")?, integer("protocol")?);
+    let peer = names.peer(integer("endpoint")?)?;
+    let name = text("name")?;
+    let (local, remote) =
+        (text("local_address")?.unwrap_or_default(), text("remote_address")?.unwrap_or_default());
+    let (local_port, remote_port): (Option<i64>, Option<i64>) =
+        (row.get("local_port")?, row.get("remote_port")?);
+    let service = text("service")?;
+    let shown = service.clone().unwrap_or_else(|| {
+        // The side that was called has the port that says something.
+        let called = if text("opened_by").ok().flatten().as_deref() == Some("peer") {
+            local_port
+        } else {
+            remote_port
+        };
+        names.service(protocol, called.unwrap_or(0))
+    });
+    Ok(vec![
+        Value::Instant(start),
+        Value::Instant(end),
+        Value::Took(end - start),
+        Value::text(names.device_name(device)),
+        Value::maybe(names.device(device).and_then(|device| device.mac.clone())),
+        Value::text(name.clone().unwrap_or_else(|| peer.shown())),
+        Value::text(&*peer.name),
+        Value::text(&*peer.kind),
+        Value::text(shown),
+        Value::text(names.protocol(protocol)),
+        Value::text(names::direction(integer("direction")?)),
+        Value::maybe(service),
+        Value::maybe(text("opened_by")?),
+        Value::maybe(text("conn_state")?),
+        Value::Bytes(integer("bytes_up")?),
+        Value::Bytes(integer("bytes_down")?),
+        Value::Count(integer("packets_up")?),
+        Value::Count(integer("packets_down")?),
+        Value::Bytes(integer("ip_bytes_up")?),
+        Value::Bytes(integer("ip_bytes_down")?),
+        Value::text(with_port(&local, local_port)),
+        Value::text(with_port(&remote, remote_port)),
+        Value::text(local),
+        maybe("local_port")?,
+        Value::text(remote),
+        maybe("remote_port")?,
+        Value::maybe(name),
+        Value::maybe(text("name_source")?),
+        Value::maybe(peer.country.clone()),
+        Value::maybe(peer.as_org.clone()),
+        maybe("end_reason")?,
+        maybe("rtt_us")?,
+        maybe("vlan")?,
+        maybe("id")?,
+        maybe("part")?,
+    ])
+}
+
+fn with_port(address: &str, port: Option<i64>) -> String {
+    match port {
+        Some(port) if address.contains(':') => format!("[{address}]:{port}"),
+        Some(port) => format!("{address}:{port}"),
+        None => address.to_owned(),
+    }
+}

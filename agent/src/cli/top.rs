@@ -1,0 +1,230 @@
+//! `lanscribe top`: who did most in a period, or with whom, or by what service.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::args::AskArgs;
+use super::listing::{Column, Listing, Value};
+use super::names::{self, Direction, Names};
+use super::reader::Reader;
+use super::sums::{Filter, Key, Sum, sums};
+use super::windows::plan;
+use super::{rows_left_out, who};
+
+/// Show who, with whom, or what service moved most bytes
+///
+/// UP is what devices sent, DOWN what they received; a frame between two devices is in both. The period is exact to
+/// the minute as long as minutes are kept (14 days, unless the configuration says otherwise); the edges of older ones
+/// are rounded outwards to whole hours, and after 90 days to whole days. Without a period it is all that the file has.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lanscribe top --since 1d                     the devices that moved most since this time yesterday
+  lanscribe top endpoints --device camera      whom the camera talks to
+  lanscribe top endpoints --sort up --direction remote --since 1w
+  lanscribe top services --since today --json")]
+pub(crate) struct TopArgs {
+    /// What is compared
+    #[arg(value_enum, default_value = "devices", value_name = "WHAT")]
+    what: What,
+    /// Most of what comes first
+    #[arg(long, value_enum, default_value = "total")]
+    sort: Sort,
+    /// Only this device: its MAC or IP address, label, name, or a part of its name
+    #[arg(long, value_name = "WHO")]
+    device: Option<String>,
+    /// Only this: a protocol (tcp), a service (https), a port (8883), or both (tcp/8883)
+    #[arg(long, value_name = "WHICH")]
+    protocol: Option<String>,
+    /// Only this way
+    #[arg(long, value_enum)]
+    direction: Option<Direction>,
+    /// Print at most so many rows; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    limit: usize,
+    #[command(flatten)]
+    ask: AskArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Devices of the LAN
+    Devices,
+    /// Whom they talk to
+    Endpoints,
+    /// Protocols and ports
+    Services,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    Total,
+    Up,
+    Down,
+    Flows,
+}
+
+impl Sort {
+    pub(crate) fn of(self, sum: &Sum) -> i64 {
+        match self {
+            Self::Total => sum.bytes(),
+            Self::Up => sum.bytes_up,
+            Self::Down => sum.bytes_down,
+            Self::Flows => sum.flows,
+        }
+    }
+}
+
+const SUMS: [Column; 5] = [
+    Column::new("bytes_up", "UP").right(),
+    Column::new("bytes_down", "DOWN").right(),
+    Column::new("packets_up", "PACKETS UP").right().from(110),
+    Column::new("packets_down", "PACKETS DOWN").right().from(110),
+    Column::new("flows", "FLOWS").right(),
+];
+const SHARE: Column = Column::new("share", "SHARE").right();
+
+pub(crate) fn run(args: &TopArgs) -> Result<()> {
+    let reader = Reader::open(&args.ask)?;
+    let mut names = Names::new(&reader.db)?;
+    let filter = Filter {
+        devices: args
+            .device
+            .as_deref()
+            .map(|who| who::find(&reader, &names, who))
+            .transpose()?
+            .map(|who| who.ids),
+        services: args.protocol.as_deref().map(|text| names.services(text)).transpose()?.unwrap_or_default(),
+        direction: args.direction.map(Direction::number),
+    };
+    let (keys, first): (&[Key], &[Column]) = match args.what {
+        What::Devices => (
+            &[Key::Device],
+            &[
+                Column::new("device", "DEVICE"),
+                Column::new("mac", "MAC").whole().from(110),
+                Column::new("vendor", "VENDOR").from(130),
+            ],
+        ),
+        What::Endpoints => (
+            &[Key::Endpoint],
+            &[
+                Column::shown("PEER"),
+                Column::raw("peer"),
+                Column::new("peer_kind", "KIND").whole(),
+                Column::new("country", "COUNTRY").from(130),
+                Column::raw("as_org"),
+            ],
+        ),
+        What::Services => (
+            &[Key::Protocol, Key::Port],
+            &[
+                Column::new("service", "SERVICE"),
+                Column::new("protocol", "PROTOCOL").whole(),
+                Column::new("port", "PORT").right(),
+            ],
+        ),
+    };
+    let mut rows = ranked(&reader, keys, &filter, args.sort, &mut names)?;
+    let whole: i64 = rows.iter().map(|(_, sum)| args.sort.of(sum)).sum();
+    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    let cut = rows.len() > limit;
+    rows.truncate(limit);
+    let columns: Vec<Column> = first.iter().copied().chain(SUMS).chain([SHARE]).collect();
+    let mut listing = Listing::new(&reader, &columns)?;
+    for (keys, sum) in rows {
+        let mut values = match args.what {
+            What::Devices => {
+                let device = names.device(keys[0]);
+                vec![
+                    Value::text(names.device_name(keys[0])),
+                    Value::maybe(device.and_then(|d| d.mac.clone())),
+                    Value::maybe(device.and_then(|d| d.vendor.clone())),
+                ]
+            }
+            What::Endpoints => {
+                let peer = names.peer(keys[0])?;
+                vec![
+                    Value::text(peer.shown()),
+                    Value::text(&*peer.name),
+                    Value::text(&*peer.kind),
+                    Value::maybe(peer.country.clone()),
+                    Value::maybe(peer.as_org.clone()),
+                ]
+            }
+            What::Services => {
+                vec![
+                    Value::maybe(names::service(keys[0], keys[1])),
+                    Value::text(names.protocol(keys[0])),
+                    if keys[1] == 0 { Value::Null } else { Value::Number(keys[1]) },
+                ]
+            }
+        };
+        values.extend(counts(&sum));
+        #[allow(clippy::cast_precision_loss)] // one digit after the point is shown
+        values.push(Value::Share(if whole == 0 { 0.0 } else { args.sort.of(&sum) as f64 / whole as f64 }));
+        listing.row(values)?;
+    }
+    listing.finish()?;
+    if cut {
+        rows_left_out(limit, "smaller");
+    }
+    Ok(())
+}
+
+/// The values of the columns that every table of sums ends with.
+fn counts(sum: &Sum) -> [Value; 5] {
+    [
+        Value::Bytes(sum.bytes_up),
+        Value::Bytes(sum.bytes_down),
+        Value::Count(sum.packets_up),
+        Value::Count(sum.packets_down),
+        Value::Count(sum.flows),
+    ]
+}
+
+/// Sums of the reader's period by `keys`, the greatest first. Endpoints that have one name are one, as devices that
+/// were merged are; the keys are then those of one of them.
+pub(crate) fn ranked(
+    reader: &Reader,
+    keys: &[Key],
+    filter: &Filter,
+    sort: Sort,
+    names: &mut Names<'_>,
+) -> Result<Vec<(Vec<i64>, Sum)>> {
+    let mut by_id: HashMap<Vec<i64>, Sum> = HashMap::new();
+    sums(reader, &plan(reader)?, keys, filter, |keys, sum| match by_id.get_mut(keys) {
+        Some(total) => total.add(sum),
+        None => {
+            by_id.insert(keys.to_vec(), *sum);
+        }
+    })?;
+    let mut ids: Vec<(Vec<i64>, Sum)> = by_id.into_iter().collect();
+    ids.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let mut places: HashMap<(String, String), usize> = HashMap::new();
+    let mut ranked: Vec<(Vec<i64>, Sum)> = Vec::new();
+    for (id, sum) in ids {
+        let name = match keys {
+            [Key::Endpoint] => {
+                let peer = names.peer(id[0])?;
+                (peer.kind.clone(), peer.name.clone())
+            }
+            [Key::Device] => {
+                let root = names.device(id[0]).map_or(id[0], |device| device.root);
+                (root.to_string(), String::new())
+            }
+            _ => {
+                ranked.push((id, sum));
+                continue;
+            }
+        };
+        let place = *places.entry(name).or_insert(ranked.len());
+        match ranked.get_mut(place) {
+            Some((_, total)) => total.add(&sum),
+            None => ranked.push((id, sum)),
+        }
+    }
+    ranked.sort_by_key(|(_, sum)| std::cmp::Reverse(sort.of(sum)));
+    Ok(ranked)
+}

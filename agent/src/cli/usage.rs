@@ -1,0 +1,202 @@
+//! `lanscribe usage`: how much, by minute, hour, day or month, and by what else is asked.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::args::AskArgs;
+use super::listing::{Column, Form, Listing, Value, iso};
+use super::names::{self, Direction, Names};
+use super::reader::Reader;
+use super::sums::{Filter, Key, Sum, sums};
+use super::windows::{By, windows};
+use super::{rows_left_out, who};
+
+/// Rows of a table when nothing else was said.
+const ROWS: usize = 100;
+
+/// Show how much was sent and received, by time
+///
+/// One row for each window and device, newest first. UP is what the device sent, DOWN what it received; a frame
+/// between two devices is in UP of one and in DOWN of the other. The period is rounded outwards to whole windows (for
+/// months, to whole days); minutes are kept for 14 days, hours for 90, unless the configuration says otherwise.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lanscribe usage --since 2w                        what each device did on each day
+  lanscribe usage --by hour --device camera --since today
+  lanscribe usage --by hour --device camera --per endpoint,service --since '2026-11-20 14:00'
+  lanscribe usage --by month --per direction --csv > months.csv
+  lanscribe usage --by minute --protocol udp/53 --since 1h")]
+pub(crate) struct UsageArgs {
+    /// How long a window is
+    #[arg(long, value_enum, default_value = "day")]
+    by: By,
+    /// What else has rows of its own
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "device", value_name = "WHAT")]
+    per: Vec<Per>,
+    /// Only this device: its MAC or IP address, label, name, or a part of its name
+    #[arg(long, value_name = "WHO")]
+    device: Option<String>,
+    /// Only this: a protocol (tcp), a service (https), a port (8883), or both (tcp/8883)
+    #[arg(long, value_name = "WHICH")]
+    protocol: Option<String>,
+    /// Only this way
+    #[arg(long, value_enum)]
+    direction: Option<Direction>,
+    /// Print at most so many rows, the newest; 0 for all. Tables have 100 if nothing is said, JSON and CSV all
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    ask: AskArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Per {
+    /// Who
+    Device,
+    /// With whom
+    Endpoint,
+    /// Protocol and port
+    Service,
+    /// To the internet, within the LAN, to groups
+    Direction,
+}
+
+impl Per {
+    fn keys(self) -> &'static [Key] {
+        match self {
+            Self::Device => &[Key::Device],
+            Self::Endpoint => &[Key::Endpoint],
+            Self::Service => &[Key::Protocol, Key::Port],
+            Self::Direction => &[Key::Direction],
+        }
+    }
+
+    fn columns(self) -> &'static [Column] {
+        const DEVICE: &[Column] = &[Column::new("device", "DEVICE"), Column::raw("mac")];
+        const ENDPOINT: &[Column] = &[
+            Column::shown("PEER"),
+            Column::raw("peer"),
+            Column::raw("peer_kind"),
+            Column::raw("country"),
+            Column::raw("as_org"),
+        ];
+        const SERVICE: &[Column] =
+            &[Column::shown("SERVICE"), Column::raw("protocol"), Column::raw("port"), Column::raw("service")];
+        const DIRECTION: &[Column] = &[Column::new("direction", "DIRECTION").whole()];
+        match self {
+            Self::Device => DEVICE,
+            Self::Endpoint => ENDPOINT,
+            Self::Service => SERVICE,
+            Self::Direction => DIRECTION,
+        }
+    }
+}
+
+pub(crate) fn run(args: &UsageArgs) -> Result<()> {
+    let reader = Reader::open(&args.ask)?;
+    let mut names = Names::new(&reader.db)?;
+    let filter = Filter {
+        devices: args
+            .device
+            .as_deref()
+            .map(|who| who::find(&reader, &names, who))
+            .transpose()?
+            .map(|who| who.ids),
+        services: args.protocol.as_deref().map(|text| names.services(text)).transpose()?.unwrap_or_default(),
+        direction: args.direction.map(Direction::number),
+    };
+    let mut per = args.per.clone();
+    per.sort_unstable_by_key(|per| *per as u8);
+    per.dedup();
+    let keys: Vec<Key> = per.iter().flat_map(|per| per.keys()).copied().collect();
+    let time = match args.by {
+        By::Month => "MONTH",
+        By::Day => "DAY",
+        By::Hour | By::Minute => "TIME",
+    };
+    let mut columns = vec![Column::new("local", time).whole(), Column::raw("utc")];
+    columns.extend(per.iter().flat_map(|per| per.columns()));
+    columns.extend([
+        Column::new("bytes_up", "UP").right(),
+        Column::new("bytes_down", "DOWN").right(),
+        Column::new("packets_up", "PACKETS UP").right().from(100),
+        Column::new("packets_down", "PACKETS DOWN").right().from(100),
+        Column::new("flows", "FLOWS").right(),
+    ]);
+    let mut listing = Listing::new(&reader, &columns)?;
+    let limit = match args.limit {
+        Some(0) => usize::MAX,
+        Some(limit) => limit,
+        None if reader.form == Form::Table => ROWS,
+        None => usize::MAX,
+    };
+    let mut left = limit;
+    let mut cut = false;
+    'windows: for window in windows(&reader, args.by)? {
+        let mut rows: HashMap<Vec<i64>, Sum> = HashMap::new();
+        sums(&reader, &window.parts, &keys, &filter, |keys, sum| match rows.get_mut(keys) {
+            Some(row) => row.add(sum),
+            None => {
+                rows.insert(keys.to_vec(), *sum);
+            }
+        })?;
+        let mut rows: Vec<(Vec<i64>, Sum)> = rows.into_iter().collect();
+        rows.sort_unstable_by(|a, b| b.1.bytes().cmp(&a.1.bytes()).then_with(|| a.0.cmp(&b.0)));
+        for (keys, sum) in rows {
+            if left == 0 {
+                cut = true;
+                break 'windows;
+            }
+            left -= 1;
+            let mut values = vec![Value::text(&*window.local), Value::text(iso(window.start))];
+            append(&mut values, &per, &keys, &mut names)?;
+            values.extend([
+                Value::Bytes(sum.bytes_up),
+                Value::Bytes(sum.bytes_down),
+                Value::Count(sum.packets_up),
+                Value::Count(sum.packets_down),
+                Value::Count(sum.flows),
+            ]);
+            listing.row(values)?;
+        }
+    }
+    listing.finish()?;
+    if cut {
+        rows_left_out(limit, "older");
+    }
+    Ok(())
+}
+
+/// The values of the columns of `per`, whose keys are `keys`.
+fn append(values: &mut Vec<Value>, per: &[Per], keys: &[i64], names: &mut Names<'_>) -> Result<()> {
+    let mut keys = keys.iter().copied();
+    let mut next = || keys.next().unwrap_or_default();
+    for per in per {
+        match per {
+            Per::Device => {
+                let id = next();
+                values.push(Value::text(names.device_name(id)));
+                values.push(Value::maybe(names.device(id).and_then(|device| device.mac.clone())));
+            }
+            Per::Endpoint => {
+                let peer = names.peer(next())?;
+                values.push(Value::text(peer.shown()));
+                values.push(Value::text(&*peer.name));
+                values.push(Value::text(&*peer.kind));
+                values.push(Value::maybe(peer.country.clone()));
+                values.push(Value::maybe(peer.as_org.clone()));
+            }
+            Per::Service => {
+                let (protocol, port) = (next(), next());
+                values.push(Value::text(names.service(protocol, port)));
+                values.push(Value::text(names.protocol(protocol)));
+                values.push(Value::Number(port));
+                values.push(Value::maybe(names::service(protocol, port)));
+            }
+            Per::Direction => values.push(Value::text(names::direction(next()))),
+        }
+    }
+    Ok(())
+}
