@@ -9,6 +9,8 @@ use super::reader::Reader;
 use super::rows_left_out;
 use super::windows::{By, length, windows};
 
+/// What a clock can be worth; a window is worth what the worst of it is.
+const CLOCKS: [&str; 4] = ["capture", "synced", "stepped", "unsynced"];
 /// Rows of a table when nothing else was said.
 const ROWS: usize = 100;
 
@@ -77,11 +79,12 @@ pub(crate) fn run(args: &CoverageArgs) -> Result<()> {
     let mut listing = Listing::new(&reader, &COLUMNS)?;
     for (i, window) in windows.iter().enumerate().take(limit) {
         let mut counts = [0_i64; 9];
-        let mut clock: Option<String> = None;
+        let mut clock = 0_u8;
         for part in &window.parts {
             let sql = format!(
                 "SELECT sum(observed_ms), sum(frames), sum(bytes), sum(dropped), sum(interface_dropped), sum(undecodable),
-                   sum(undecodable_bytes), sum(folded), sum(folded_bytes), max(clock)
+                   sum(undecodable_bytes), sum(folded), sum(folded_bytes),
+                   max(CASE clock WHEN 'unsynced' THEN 3 WHEN 'stepped' THEN 2 WHEN 'synced' THEN 1 ELSE 0 END)
                  FROM coverage_{} WHERE window >= ?1 AND window < ?2 HAVING count(*) > 0",
                 part.level.name()
             );
@@ -91,7 +94,6 @@ pub(crate) fn run(args: &CoverageArgs) -> Result<()> {
                 for (i, count) in counts.iter_mut().enumerate() {
                     *count += row.get::<_, i64>(i)?;
                 }
-                // The worst of them: `unsynced` is after `synced`, as it happens.
                 clock = clock.max(row.get(9)?);
             }
         }
@@ -118,7 +120,7 @@ pub(crate) fn run(args: &CoverageArgs) -> Result<()> {
             Value::Share(share),
             Value::Took(whole),
             gap.map_or(Value::Null, Value::Took),
-            Value::maybe(clock),
+            Value::maybe(CLOCKS.get(usize::from(clock)).copied()),
             Value::Count(frames),
             Value::Bytes(bytes),
             Value::Count(dropped),

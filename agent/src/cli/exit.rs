@@ -44,6 +44,19 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(status).unwrap_or(SOFTWARE)
 }
 
+/// The error with its causes, without those that it names itself.
+pub(crate) fn said(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    // Beneath an error of SQLite is only its number.
+    for cause in error.chain().filter(|cause| !cause.is::<rusqlite::ffi::Error>()).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said += if said.is_empty() { "" } else { ": " };
+            said += &cause;
+        }
+    }
+    said
+}
+
 /// Whether nobody reads any more what is written, as after `| head`: that is success.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
@@ -72,9 +85,15 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<StoreError>() {
         return Some(match error {
             StoreError::Missing(_) => NO_INPUT,
-            StoreError::Foreign(..) | StoreError::Newer { .. } => DATA_ERROR,
-            StoreError::Again(..) | StoreError::Twice(..) => USAGE,
-            StoreError::Sqlite { source, .. } => of_sqlite(source),
+            StoreError::Foreign(..)
+            | StoreError::Newer { .. }
+            | StoreError::Again(..)
+            | StoreError::Twice(..) => DATA_ERROR,
+            // SQLite does not tell a file that may not be opened from one that cannot be made.
+            StoreError::Sqlite { path, source } => match of_sqlite(source) {
+                CANNOT_CREATE if path.exists() => NO_PERMISSION,
+                status => status,
+            },
         });
     }
     if let Some(error) = cause.downcast_ref::<rusqlite::Error>() {
@@ -108,7 +127,6 @@ fn of_input(error: &io::Error) -> u8 {
 fn of_sqlite(error: &rusqlite::Error) -> u8 {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DATA_ERROR,
-        // SQLite does not tell a folder that is not there from one that may not be entered.
         Some(ErrorCode::CannotOpen) => CANNOT_CREATE,
         Some(
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied,
@@ -137,6 +155,20 @@ mod tests {
             ),
         };
         assert_eq!(code(&full.into()), IO_ERROR);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let path = std::path::PathBuf::from("/x.db");
+        let source = rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            Some("database is locked".into()),
+        );
+        let error = anyhow::Error::from(StoreError::Sqlite { path, source }).context("while asking");
+        let said = said(&error);
+        assert!(said.starts_with("while asking: /x.db: database is locked"), "{said}");
+        assert_eq!(said.matches("/x.db").count(), 1, "{said}");
+        assert_eq!(code(&error), TRY_AGAIN);
     }
 
     #[test]

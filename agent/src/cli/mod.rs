@@ -81,7 +81,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) if exit::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lanscribe: {error:#}");
+            eprintln!("lanscribe: {}", exit::said(&error));
             ExitCode::from(exit::code(&error))
         }
     }
