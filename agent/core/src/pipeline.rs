@@ -193,15 +193,11 @@ impl Pipeline {
 
     /// Takes what was closed since the last time.
     pub fn take_batch(&mut self) -> Batch {
-        let flows = std::mem::take(&mut self.books.records);
-        for record in flows.iter().filter(|r| matches!(r.class, Class::Remote | Class::Lan)) {
-            self.book.observe(record.local.0, record.device, Source::Traffic, record.end);
-        }
         Batch {
             devices: self.devices.take_changes(),
             addresses: self.book.take_changes(),
             minutes: std::mem::take(&mut self.minutes),
-            flows,
+            flows: std::mem::take(&mut self.books.records),
             events: std::mem::take(&mut self.events),
         }
     }
@@ -271,11 +267,13 @@ impl Pipeline {
         let tcp = packet.ip.and_then(|ip| ip.tcp);
         let probe = Probe { key, way, src: packet.src, dst: packet.dst, tcp };
         let ip_len = packet.ip.map_or(0, |ip| ip.len.into());
-        let seen = Seen { at, window, wire_len, ip_len, tcp, src_device: link.src };
+        let now = self.now.unwrap_or(at);
+        let seen = Seen { at, now, window, wire_len, ip_len, tcp, src_device: link.src };
         let Self { lan, devices, book, flows, books, .. } = self;
-        let begun = flows
+        let appeared = flows
             .observe(&probe, &seen, books, || Known { lan, devices, book }.attribute(packet, ports, link));
-        if let Some((class, ends)) = begun
+        // Once a flow and minute is enough to say who has which address, and hangs on packets alone.
+        if let Some((class, ends)) = appeared
             && class != Class::Link
         {
             for end in ends {
@@ -311,6 +309,8 @@ impl Pipeline {
     /// Time went back: what is open belongs to the time before, and a date in the future must not stick.
     fn step_back(&mut self, now: Timestamp, at: Timestamp) {
         self.books.rollup.observed(now);
+        // What was over by the old time was over before the clock went back.
+        self.flows.expire(now, &mut self.books);
         self.flows.end(EndReason::Forced, &mut self.books, |flow| flow.last > at + LATE);
         self.close_all();
         note(
