@@ -71,6 +71,13 @@ pub struct Event {
 pub enum EventKind {
     /// Something was learnt about the LAN.
     Learnt(News),
+    /// A limit was reached since the last batch.
+    Limit {
+        /// What it cost, in words.
+        what: &'static str,
+        /// How many of them.
+        count: u64,
+    },
     /// Time went back by more than [`LATE`]; it was this before.
     ClockStepped {
         /// The latest time seen until then.
@@ -104,11 +111,15 @@ pub struct Pipeline {
     books: Books,
     /// The latest packet or tick.
     now: Option<Timestamp>,
+    /// The time of the last packet or tick, also after the end.
+    latest: Timestamp,
     /// When a window opens or closes next.
     turn_at: Timestamp,
     minutes: Vec<Minute>,
     events: Vec<Event>,
     events_dropped: u64,
+    /// The limits that batches have told of.
+    told: Stats,
 }
 
 impl Pipeline {
@@ -123,10 +134,12 @@ impl Pipeline {
             flows: FlowTable::new(config.flows, config.timeouts),
             books: Books { rollup: Rollup::new(config.rows), records: Vec::new(), records_dropped: 0 },
             now: None,
+            latest: Timestamp(0),
             turn_at: Timestamp(0),
             minutes: Vec::new(),
             events: Vec::new(),
             events_dropped: 0,
+            told: Stats::default(),
         }
     }
 
@@ -193,6 +206,7 @@ impl Pipeline {
 
     /// Takes what was closed since the last time.
     pub fn take_batch(&mut self) -> Batch {
+        self.tell_limits();
         Batch {
             devices: self.devices.take_changes(),
             addresses: self.book.take_changes(),
@@ -200,6 +214,17 @@ impl Pipeline {
             flows: std::mem::take(&mut self.books.records),
             events: std::mem::take(&mut self.events),
         }
+    }
+
+    /// Adds an event for each limit that was reached since the last batch.
+    fn tell_limits(&mut self) {
+        let (stats, at) = (self.stats(), self.latest);
+        for ((what, count), (_, told)) in stats.limits().into_iter().zip(self.told.limits()) {
+            if count > told {
+                self.events.push(Event { at, kind: EventKind::Limit { what, count: count - told } });
+            }
+        }
+        self.told = stats;
     }
 
     /// How many rows wait in the next batch.
@@ -297,6 +322,7 @@ impl Pipeline {
                 self.now = Some(now.max(at));
             }
         }
+        self.latest = self.now.unwrap_or(at);
         self.books.rollup.window(at).unwrap_or_default()
     }
 

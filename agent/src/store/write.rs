@@ -262,6 +262,7 @@ fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Resul
         EventKind::ClockStepped { from } => {
             ("clock", None, format!("time went back by {} ms", from.as_millis() - at))
         }
+        EventKind::Limit { what, count } => ("limit", None, format!("{count} {what}")),
         EventKind::Learnt(News::Gateway { device, address }) => {
             ("gateway", Some(dimensions.device(device)), format!("sends for others, first for {address}"))
         }
