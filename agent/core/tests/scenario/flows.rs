@@ -6,7 +6,7 @@ use lanscribe_core::rollup::Class;
 use lanscribe_core::time::Span;
 
 use super::{INTERNET, ROUTER, device, home, millis, rows_of, tcp, udp};
-use crate::frame::{self, ACK, FIN, Frame, SYN};
+use crate::frame::{self, ACK, Datagram, FIN, Frame, Piece, SYN};
 use crate::input::{Op, START, Shot, run, secs, watch};
 
 fn up(flags: u8, seq: u32) -> Frame {
@@ -113,4 +113,23 @@ fn when_a_batch_is_taken_changes_nothing() {
     assert_eq!(live.flows, replay.flows);
     assert_eq!(live.minutes, replay.minutes);
     assert_eq!(live.addresses, replay.addresses);
+}
+
+#[test]
+fn fragments_go_with_the_first_one_for_a_minute_and_then_without_ports() {
+    let piece = |first| {
+        let piece = Some(Piece { id: 7, first });
+        let body = frame::udp(50_000, 443, &[0; 24]);
+        let datagram = Datagram { piece, ..Datagram::new(home(1).into(), INTERNET.into(), body) };
+        Frame::new(device(1), ROUTER, datagram.ether())
+    };
+    let told = watch(&[
+        (Span(0), piece(false)),
+        (millis(1), piece(true)),
+        (millis(2), piece(false)),
+        (secs(59), piece(false)),
+        (secs(61), piece(false)),
+    ]);
+    let flows: Vec<_> = told.flows.iter().map(|f| (f.id, f.local.1, f.up.packets)).collect();
+    assert_eq!(flows, [(0, None, 1), (1, Some(50_000), 3), (2, None, 1)]);
 }
