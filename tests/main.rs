@@ -1,8 +1,11 @@
 //! The real program, run on captures and files.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
+mod captures;
+mod reading;
+mod sample;
+mod support;
 mod vendor;
 
-/// Says that a test did not run, and what it would need.
-fn skip(name: &str, reason: &str) {
-    eprintln!("SKIPPED: {name}: {reason}");
-}
+use support::skip;

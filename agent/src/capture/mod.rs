@@ -1,7 +1,9 @@
 //! Packets from files: pcap and pcapng by libpcap, gzip'ed or not, from a path or from standard input.
 
 mod feed;
+mod layout;
 mod source;
 
-pub(crate) use feed::{is_packed, sha256};
+pub(crate) use feed::is_packed;
+pub(crate) use layout::check as check_layout;
 pub(crate) use source::{CaptureError, Source, read_all};

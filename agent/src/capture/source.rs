@@ -64,6 +64,8 @@ pub(crate) struct Source {
     capture: Capture<Offline>,
     link_type: LinkType,
     feed: Feed,
+    /// What tells it from other captures.
+    pub(crate) digest: String,
     /// What was read so far.
     pub(crate) frames: u64,
     pub(crate) bytes: u64,
@@ -92,7 +94,16 @@ impl Source {
                 .collect::<Vec<_>>()
                 .join(", "),
         })?;
-        Ok(Self { path: path.to_owned(), capture, link_type, feed, frames: 0, bytes: 0, span: None })
+        Ok(Self {
+            path: path.to_owned(),
+            capture,
+            link_type,
+            digest: feed.digest.clone(),
+            feed,
+            frames: 0,
+            bytes: 0,
+            span: None,
+        })
     }
 
     fn count(&mut self, at: Timestamp, wire_len: u32) {

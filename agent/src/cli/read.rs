@@ -59,15 +59,13 @@ pub(crate) struct ReadArgs {
 
 pub(crate) fn run(args: &ReadArgs) -> Result<ExitCode> {
     let config = Config::load(args.config.as_deref())?;
-    let digests = digests(&args.files, args.again)?;
+    capture::check_layout().map_err(anyhow::Error::msg)?;
     let mut sources = args.files.iter().map(|f| Source::open(f)).collect::<Result<Vec<_>, _>>()?;
     let registry = Registry::open(config.registry.as_deref())?;
     let zone = config.time_zone.clone().unwrap_or_else(TimeZone::system);
     let mut store = Store::open(&args.db, zone)?.with_vendors(registry);
-    for (path, digest) in args.files.iter().zip(&digests) {
-        if let (Some(digest), false) = (digest, args.again) {
-            store.refuse_again(path, digest)?;
-        }
+    if !args.again {
+        refuse_again(&sources, &store)?;
     }
 
     let mut pipeline = Pipeline::new(config.pipeline());
@@ -88,9 +86,9 @@ pub(crate) fn run(args: &ReadArgs) -> Result<ExitCode> {
     progress.finish_and_clear();
 
     let mut last = None;
-    for ((source, digest), end) in sources.iter().zip(digests).zip(&ends) {
+    for (source, end) in sources.iter().zip(&ends) {
         last = last.max(source.span.map(|(_, last)| last.as_millis()));
-        store.note_capture(&noted(source, digest, end), Timestamp::now().as_millisecond())?;
+        store.note_capture(&noted(source, end), Timestamp::now().as_millisecond())?;
     }
     if let (true, Some(last)) = (args.retain, last) {
         store.retain(last, config.retention)?;
@@ -106,32 +104,22 @@ pub(crate) fn run(args: &ReadArgs) -> Result<ExitCode> {
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::DATA_ERROR) })
 }
 
-/// The SHA-256 of each file that is one; the same file twice on one command line is refused as well.
-fn digests(files: &[PathBuf], again: bool) -> Result<Vec<Option<String>>> {
-    let mut seen: HashMap<String, &Path> = HashMap::new();
-    let mut digests = Vec::new();
-    for path in files {
-        // Standard input and other pipes can be read once only.
-        let digest = match path.metadata() {
-            Ok(metadata) if metadata.is_file() => {
-                Some(capture::sha256(path).map_err(|e| CaptureError::Open(path.clone(), e))?)
-            }
-            _ => None,
-        };
-        if let (Some(digest), false) = (&digest, again)
-            && let Some(first) = seen.insert(digest.clone(), path)
-        {
-            return Err(StoreError::Twice(path.clone(), first.to_owned()).into());
+/// Refuses a capture that is in the file already, or stands twice on the command line.
+fn refuse_again(sources: &[Source], store: &Store) -> Result<(), StoreError> {
+    let mut seen: HashMap<&str, &Path> = HashMap::new();
+    for source in sources {
+        store.refuse_again(&source.path, &source.digest)?;
+        if let Some(first) = seen.insert(&source.digest, &source.path) {
+            return Err(StoreError::Twice(source.path.clone(), first.to_owned()));
         }
-        digests.push(digest);
     }
-    Ok(digests)
+    Ok(())
 }
 
-fn noted(source: &Source, sha256: Option<String>, end: &Result<(), CaptureError>) -> Capture {
+fn noted(source: &Source, end: &Result<(), CaptureError>) -> Capture {
     Capture {
         name: source.path.display().to_string(),
-        sha256,
+        digest: source.digest.clone(),
         frames: source.frames,
         bytes: source.bytes,
         span: source.span.map(|(first, last)| (first.as_millis(), last.as_millis())),

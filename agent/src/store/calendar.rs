@@ -46,7 +46,7 @@ impl Calendar {
     }
 
     /// A window's texts: `2026-11-19 23:00` in UTC, and `2026-11-20 00:00` in local time; a day's local text is `2026-11-20`.
-    pub(crate) fn texts(&self, level: Level, window: i64) -> Texts {
+    pub(super) fn texts(&self, level: Level, window: i64) -> Texts {
         let at = instant(window);
         let local = at.to_zoned_datetime(self.zone.clone());
         let format = if level == Level::Day { "%Y-%m-%d" } else { MINUTES };

@@ -12,8 +12,8 @@ use super::{Store, StoreError};
 pub(crate) struct Capture {
     /// As it was named on the command line.
     pub(crate) name: String,
-    /// SHA-256 of the file in hexadecimal, where it could be known.
-    pub(crate) sha256: Option<String>,
+    /// SHA-256 of how it begins, in hexadecimal.
+    pub(crate) digest: String,
     pub(crate) frames: u64,
     pub(crate) bytes: u64,
     /// Milliseconds since 1970 of its first and last frame.
@@ -27,11 +27,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Again`], or whatever SQLite says.
-    pub(crate) fn refuse_again(&self, path: &Path, sha256: &str) -> Result<(), StoreError> {
-        let sql = "SELECT datetime(read_at/1000, 'unixepoch') || ' UTC' FROM capture WHERE sha256 = ?1 ORDER BY id LIMIT 1";
-        let read_at =
-            self.db.query_row(sql, [sha256], |row| row.get(0)).optional().map_err(|e| self.error(e))?;
-        read_at.map_or(Ok(()), |read_at| Err(StoreError::Again(path.to_owned(), read_at)))
+    pub(crate) fn refuse_again(&self, path: &Path, digest: &str) -> Result<(), StoreError> {
+        let sql = "SELECT name || ', read on ' || datetime(read_at/1000, 'unixepoch') || ' UTC' FROM capture WHERE digest = ?1 ORDER BY id LIMIT 1";
+        let earlier =
+            self.db.query_row(sql, [digest], |row| row.get(0)).optional().map_err(|e| self.error(e))?;
+        earlier.map_or(Ok(()), |earlier| Err(StoreError::Again(path.to_owned(), earlier)))
     }
 
     /// Notes that a capture was read at `now` (milliseconds since 1970).
@@ -39,12 +39,12 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says.
     pub(crate) fn note_capture(&self, capture: &Capture, now: i64) -> Result<(), StoreError> {
-        let sql = "INSERT INTO capture (name, sha256, frames, bytes, first, last, read_at, error)
+        let sql = "INSERT INTO capture (name, digest, frames, bytes, first, last, read_at, error)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let (first, last) = capture.span.unzip();
         let (frames, bytes) = (integer(capture.frames), integer(capture.bytes));
         self.db
-            .execute(sql, (&capture.name, &capture.sha256, frames, bytes, first, last, now, &capture.error))
+            .execute(sql, (&capture.name, &capture.digest, frames, bytes, first, last, now, &capture.error))
             .map_err(|e| self.error(e))?;
         Ok(())
     }

@@ -63,7 +63,7 @@ impl Dimensions {
         let random = self.registry.as_ref().is_some_and(|registry| registry.is_random(mac));
         let text = mac.to_string();
         let name = match vendor {
-            Some(vendor) => format!("{vendor} {}", &text[9..]),
+            Some(vendor) => format!("{} {}", crate::vendor::short(vendor), &text[9..]),
             None => text.clone(),
         };
         let sql = "INSERT INTO device (mac, name, vendor, mac_random, role, frames_sent, bytes_sent, frames_received,

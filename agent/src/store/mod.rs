@@ -50,7 +50,7 @@ pub(crate) enum StoreError {
         found: i64,
     },
     /// A capture that is in the file already.
-    #[error("{}: already in the database (read on {}); give --again to count it once more", .0.display(), .1)]
+    #[error("{}: already in the database, as {}; give --again to count it once more", .0.display(), .1)]
     Again(PathBuf, String),
     /// One capture named twice.
     #[error("{}: the same capture as {}; give --again to count it twice", .0.display(), .1.display())]

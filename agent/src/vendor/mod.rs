@@ -6,6 +6,7 @@
 mod block;
 mod listing;
 mod local;
+mod short;
 mod table;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ use lanscribe_core::addr::MacAddr;
 
 pub(crate) use block::Block;
 use listing::Listing;
+pub(crate) use short::short;
 use table::Table;
 
 /// Made by `update`; the layout is described in `table.rs`.

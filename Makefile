@@ -1,0 +1,63 @@
+# What can be made here. `make run` and `make test` do their own set-up and need nothing but this clone.
+#
+#   make run            build, read a sample capture, show what is in it
+#   make test           all tests, against the list of those that may be skipped
+#   make check          what CI refuses: format, lints, docs, licences of what is built in
+#   make bench          micro-benchmarks of decode, flow table and rollup
+#   make bench-read     the two-million-packet day: CPU and memory beside softflowd and nfpcapd
+#   make bench-queries  the documented questions on a file of 300 devices and 90 days (some minutes, 4 GB)
+#   make help           this
+
+SHELL := /bin/sh
+CARGO := cross/cargo
+PROGRAM := target/release/lanscribe
+SAMPLE := tests/sample/home.pcap
+
+.PHONY: help run build test check deny bench bench-read bench-queries clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '2,/^$$/ s/^# \{0,1\}//p' Makefile
+
+run: build lanscribe.db
+	@$(PROGRAM) devices --db lanscribe.db
+	@echo
+	@echo "The file is lanscribe.db. Three questions to try:"
+	@echo
+	@sed 's/^/  /' tests/sample/queries.sh
+
+# Made once: it is yours from then on.
+lanscribe.db: | build
+	$(PROGRAM) read $(SAMPLE) --db $@
+
+build:
+	@cross/prepare run
+	$(CARGO) build --release --locked --package lanscribe
+
+test:
+	@cross/prepare test
+	tests/run
+
+check:
+	@cross/prepare run
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+deny:
+	$(CARGO) deny --locked check bans licenses sources
+
+bench:
+	@cross/prepare run
+	$(CARGO) bench --locked --package lanscribe-core
+
+bench-read: build
+	@cross/prepare bench
+	tests/bench/read
+
+bench-queries: build
+	@cross/prepare test
+	tests/bench/queries
+
+clean:
+	rm -rf target .setup

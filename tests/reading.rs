@@ -1,0 +1,247 @@
+//! `lanscribe read`: what it takes, what it refuses, and what it keeps of what is broken.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::support::{lanscribe, number, open, read, rows, said, sample};
+
+const FRAMES: &str = "SELECT coalesce(sum(frames), 0) FROM coverage_by_day";
+
+/// A folder with a database to make.
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("x.db");
+    (dir, db)
+}
+
+fn gzip(from: &Path, to: &Path) {
+    let mut packed =
+        flate2::write::GzEncoder::new(std::fs::File::create(to).unwrap(), flate2::Compression::fast());
+    packed.write_all(&std::fs::read(from).unwrap()).unwrap();
+    packed.finish().unwrap();
+}
+
+/// The usage rows with texts instead of ids, which go by the order of things.
+const USAGE: &str =
+    "SELECT utc, mac, peer, protocol, port, direction, bytes_up, bytes_down, packets_up, packets_down, flows
+    FROM usage_by_minute ORDER BY 1, 2, 3, 4, 5, 6";
+
+#[test]
+fn a_capture_reads_the_same_packed_through_a_pipe_or_plain() {
+    let (dir, plain) = place();
+    read(&[sample("home.pcap"), "--db".into(), plain.clone()]);
+    let packed = dir.path().join("home.pcap.gz");
+    gzip(&sample("home.pcap"), &packed);
+    let of_packed = dir.path().join("packed.db");
+    assert!(read(&[packed.clone(), "--db".into(), of_packed.clone()]).status.success());
+    let of_pipe = dir.path().join("pipe.db");
+    let input = Stdio::from(std::fs::File::open(&packed).unwrap());
+    let status = lanscribe().args(["read", "-q", "-", "--db"]).arg(&of_pipe).stdin(input).status().unwrap();
+    assert!(status.success());
+    let expected = rows(&open(&plain), USAGE);
+    assert!(expected.len() > 100);
+    assert_eq!(rows(&open(&of_packed), USAGE), expected);
+    assert_eq!(rows(&open(&of_pipe), USAGE), expected);
+}
+
+#[test]
+fn the_same_capture_twice_is_refused_however_it_is_packed_unless_again_is_said() {
+    let (dir, db) = place();
+    let once = sample("home.pcap");
+    read(&[once.clone(), "--db".into(), db.clone()]);
+    let frames = number(&open(&db), FRAMES);
+    let packed = dir.path().join("other-name.gz");
+    gzip(&once, &packed);
+    for same in [once.clone(), packed] {
+        let refused = read(&[same, "--db".into(), db.clone()]);
+        assert_eq!(refused.status.code(), Some(65));
+        assert!(
+            said(&refused).contains("already in the database") && said(&refused).contains("--again"),
+            "{}",
+            said(&refused)
+        );
+    }
+    assert_eq!(number(&open(&db), FRAMES), frames, "nothing of it was counted");
+    assert!(read(&[once.clone(), "--again".into(), "--db".into(), db.clone()]).status.success());
+    assert_eq!(number(&open(&db), FRAMES), 2 * frames);
+    let (_dir, other) = place();
+    let twice = read(&[once.clone(), once, "--db".into(), other]);
+    assert!(said(&twice).contains("the same capture as"), "{}", said(&twice));
+}
+
+#[test]
+fn a_cut_capture_keeps_its_whole_packets_and_says_where_it_ends() {
+    let (dir, db) = place();
+    let bytes = std::fs::read(sample("home.pcap")).unwrap();
+    let cut = dir.path().join("cut.pcap");
+    std::fs::write(&cut, &bytes[..300_000]).unwrap();
+    let output = read(&[cut, "--db".into(), db.clone()]);
+    assert_eq!(output.status.code(), Some(65));
+    let frames = number(&open(&db), FRAMES);
+    assert!(frames > 500);
+    assert!(said(&output).contains(&format!("read up to packet {frames}, then: ")), "{}", said(&output));
+    assert_eq!(
+        rows(&open(&db), "SELECT frames, error IS NOT NULL FROM capture"),
+        [[frames.to_string(), "1".to_owned()]]
+    );
+
+    let whole = dir.path().join("whole.gz");
+    gzip(&sample("home.pcap"), &whole);
+    let packed = std::fs::read(&whole).unwrap();
+    let cut = dir.path().join("cut.gz");
+    std::fs::write(&cut, &packed[..packed.len() / 2]).unwrap();
+    let output = read(&[cut, "--db".into(), dir.path().join("y.db")]);
+    assert_eq!(output.status.code(), Some(65));
+    assert!(said(&output).contains("damaged"), "{}", said(&output));
+}
+
+#[test]
+fn what_is_no_capture_is_refused_with_its_name_and_leaves_no_database() {
+    let (dir, db) = place();
+    let text = dir.path().join("notes.txt");
+    std::fs::write(&text, "not a capture").unwrap();
+    let radiotap = dir.path().join("radiotap.pcap");
+    let header = [0xa1b2_c3d4_u32, 2 | 4 << 16, 0, 0, 65_535, 127];
+    std::fs::write(&radiotap, header.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<_>>()).unwrap();
+    for (file, code, words) in [
+        (text, 65, "pcap or pcapng"),
+        (radiotap, 65, "link type IEEE802_11_RADIO is not supported; supported are "),
+        (dir.path().join("missing.pcap"), 66, "No such file"),
+        (dir.path().to_owned(), 66, "is a directory"),
+    ] {
+        let output = read(&[file.clone(), "--db".into(), db.clone()]);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(
+            said(&output).contains(words) && said(&output).contains(&*file.to_string_lossy()),
+            "{}",
+            said(&output)
+        );
+        assert!(!db.exists());
+    }
+}
+
+#[test]
+fn several_files_are_one_capture_in_order_of_time() {
+    let (dir, whole) = place();
+    read(&[sample("home.pcap"), "--db".into(), whole.clone()]);
+    // Deal the packets out to three files: the first third of them to one, the rest in turn to two that overlap.
+    let bytes = std::fs::read(sample("home.pcap")).unwrap();
+    let mut parts = vec![bytes[..24].to_vec(); 3];
+    let (mut at, mut n) = (24, 0);
+    while at < bytes.len() {
+        let length = 16 + u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap()) as usize;
+        parts[if n < 1000 { 0 } else { 1 + n % 2 }].extend(&bytes[at..at + length]);
+        (at, n) = (at + length, n + 1);
+    }
+    let files: Vec<PathBuf> = (0..3).map(|n| dir.path().join(format!("{n}.pcap"))).collect();
+    parts.iter().zip(&files).for_each(|(part, file)| std::fs::write(file, part).unwrap());
+    let db = dir.path().join("parts.db");
+    let [first, second, third] = [&files[2], &files[0], &files[1]].map(Clone::clone);
+    assert!(read(&[first, second, third, "--db".into(), db.clone()]).status.success());
+    assert_eq!(rows(&open(&db), USAGE), rows(&open(&whole), USAGE));
+    let flows = "SELECT start, end, mac, local_port, remote_address, remote_port, bytes_up, bytes_down, conn_state, part
+        FROM flows ORDER BY 1, 2, 3, 4, 5, 6, 7, 10";
+    assert_eq!(rows(&open(&db), flows), rows(&open(&whole), flows));
+    assert_eq!(number(&open(&db), "SELECT count(*) FROM capture"), 3);
+}
+
+#[test]
+fn reading_another_capture_into_the_file_adds_to_it() {
+    let (_dir, db) = place();
+    read(&[sample("home.pcap"), "--db".into(), db.clone()]);
+    let (frames, flows) = (number(&open(&db), FRAMES), number(&open(&db), "SELECT max(id) FROM flow"));
+    assert!(read(&[sample("trunk.pcap"), "--db".into(), db.clone()]).status.success());
+    let db = open(&db);
+    assert_eq!(number(&db, FRAMES), frames + 234);
+    assert!(
+        number(&db, "SELECT min(id) FROM flow WHERE vlan IS NOT NULL") > flows,
+        "flow numbers never start again"
+    );
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM (SELECT mac FROM device GROUP BY mac HAVING count(*) > 1)"),
+        0
+    );
+}
+
+#[test]
+fn a_clean_end_leaves_one_file_that_needs_no_log_beside_it() {
+    let (dir, db) = place();
+    read(&[sample("home.pcap"), "--db".into(), db.clone()]);
+    let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(files, ["x.db"]);
+    assert_eq!(rows(&open(&db), "PRAGMA journal_mode"), [["delete"]]);
+    assert_eq!(rows(&open(&db), "PRAGMA auto_vacuum"), [["2"]]);
+    assert_eq!(rows(&open(&db), "PRAGMA integrity_check"), [["ok"]]);
+}
+
+#[test]
+fn a_database_of_a_newer_program_or_of_another_one_is_refused() {
+    let (dir, newer) = place();
+    read(&[sample("trunk.pcap"), "--db".into(), newer.clone()]);
+    open(&newer).pragma_update(None, "user_version", 99).unwrap();
+    let foreign = dir.path().join("foreign.db");
+    open(&foreign).execute_batch("CREATE TABLE t (x)").unwrap();
+    let text = dir.path().join("text.db");
+    std::fs::write(&text, "This is no database at all, but long enough to look at. ".repeat(40)).unwrap();
+    for (db, words) in
+        [(newer, "newer lanscribe"), (foreign, "another program"), (text, "no SQLite database")]
+    {
+        let before = std::fs::read(&db).unwrap();
+        let output = read(&[sample("home.pcap"), "--db".into(), db.clone()]);
+        assert_eq!(output.status.code(), Some(65), "{}", said(&output));
+        assert!(said(&output).contains(words), "{}", said(&output));
+        assert_eq!(std::fs::read(&db).unwrap(), before, "it was not touched");
+    }
+}
+
+#[test]
+fn nothing_is_deleted_by_age_unless_asked_for() {
+    let (dir, db) = place();
+    let config = dir.path().join("short.toml");
+    std::fs::write(&config, "[retention]\nflows = \"1d\"\n").unwrap();
+    let arguments = |more: &[&str]| {
+        let mut all = vec![sample("home.pcap"), "--db".into(), db.clone(), "--config".into(), config.clone()];
+        all.extend(more.iter().map(PathBuf::from));
+        all
+    };
+    read(&arguments(&[]));
+    let flows = number(&open(&db), "SELECT count(*) FROM flow");
+    // A capture of two days later makes the first one's flows old.
+    let later = dir.path().join("later.pcap");
+    let mut bytes = std::fs::read(sample("trunk.pcap")).unwrap();
+    let mut at = 24;
+    while at < bytes.len() {
+        let seconds = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) + 2 * 86_400;
+        bytes[at..at + 4].copy_from_slice(&seconds.to_le_bytes());
+        at += 16 + u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap()) as usize;
+    }
+    std::fs::write(&later, bytes).unwrap();
+    let mut second = arguments(&[]);
+    second[0].clone_from(&later);
+    assert!(read(&second).status.success());
+    assert!(number(&open(&db), "SELECT count(*) FROM flow") > flows);
+    second.extend(["--again".into(), "--retain".into()]);
+    assert!(read(&second).status.success());
+    let db = open(&db);
+    assert_eq!(
+        number(
+            &db,
+            "SELECT count(*) FROM flow WHERE vlan IS NULL AND start < (SELECT max(start) - 86400000 FROM flow)"
+        ),
+        0
+    );
+    assert!(number(&db, FRAMES) > 3000, "usage is kept longer than flows");
+}
+
+#[test]
+fn a_config_with_mistakes_is_refused_before_anything_is_read() {
+    let (dir, db) = place();
+    let config = dir.path().join("bad.toml");
+    std::fs::write(&config, "[flow]\nudp = 60\n[lan]\nnetwork = []\n").unwrap();
+    let output = read(&[sample("home.pcap"), "--db".into(), db.clone(), "--config".into(), config]);
+    assert_eq!(output.status.code(), Some(78));
+    let text = said(&output);
+    assert!(text.contains("bad.toml:2: flow.udp: ") && text.contains("bad.toml:4: lan.network: "), "{text}");
+    assert!(!db.exists());
+}
