@@ -9,8 +9,10 @@ const VIEWS: &str = include_str!("../../../agent/src/store/views.sql");
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-/// 2026-11-20 14:37 UTC: the minute after the last one in the file. Its hour is open, so in minutes alone.
-pub(crate) const NOW: i64 = 1_795_185_420_000;
+/// 2026-11-24 14:37 UTC: the minute after the last one in the file. Its hour is open, so in minutes alone.
+const NOW: i64 = 1_795_531_020_000;
+/// A device and an address of the sample capture, which the questions of docs/schema.md ask for.
+const SAMPLE: (i64, &str, &str) = (2, "b8:a4:4f:21:43:65", "192.168.178.21");
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
@@ -98,20 +100,18 @@ fn dimensions(db: &Connection, size: &Size) -> Result<()> {
     let mut endpoint =
         db.prepare("INSERT INTO endpoint (id, kind, address, device, last_day) VALUES (?, ?, ?, ?, ?)")?;
     for n in 1..=size.devices {
+        let (sample, sample_mac, sample_address) = SAMPLE;
         let tail = format!("{:02x}:{:02x}:{:02x}", n >> 16, n >> 8 & 255, n & 255);
         let role = (n == 1).then_some("gateway");
         // The last device is new today.
         let seen = if n == size.devices { NOW - 3 * HOUR } else { first };
-        device.execute((
-            n,
-            format!("b8:27:eb:{tail}"),
-            format!("Device {n}"),
-            "Raspberry Pi",
-            role,
-            seen,
-            NOW,
-        ))?;
-        address.execute((format!("192.168.{}.{}", 1 + n / 250, 1 + n % 250), seen, n, NOW))?;
+        let mac = if n == sample { sample_mac.to_owned() } else { format!("b8:27:eb:{tail}") };
+        device.execute((n, mac, format!("Device {n}"), "Raspberry Pi", role, seen, NOW))?;
+        let v4 = format!("192.168.{}.{}", 1 + n / 250, 1 + n % 250);
+        address.execute((if n == sample { sample_address } else { &v4 }, seen, n, NOW))?;
+        for m in 1..=9 {
+            address.execute((format!("2003:c0:8f2a:5100::{n:x}:{m:x}"), seen, n, NOW - m * HOUR))?;
+        }
         endpoint.execute((1 + n, "device", "", n, NOW / DAY))?;
     }
     for n in 0..4 {
@@ -132,6 +132,7 @@ fn habits(device: i64, size: &Size, random: &mut Random) -> Vec<Habit> {
         let habit = match habits.len() % 8 {
             1 => (2 + (device + random.below(size.devices)) % size.devices, 6, 8000 + random.below(1000), 1),
             2 => (2 + size.devices + random.below(4), 17, 5000 + random.below(1000), 2),
+            3 => (6 + size.devices + random.below(size.endpoints), 17, 53, 0),
             _ => (6 + size.devices + random.below(size.endpoints), 6, 443, 0),
         };
         if !habits.contains(&habit) {
