@@ -1,4 +1,4 @@
--- The views: the public interface of the file. They are dropped and made again whenever a newer program opens it.
+-- The views: the public interface of the file. They are dropped and made again when a program with others opens it.
 --
 -- They are written so that what is asked of them reaches the tables: `where device = ...` or a span of time, also
 -- through a join or another view. SQLite hands a condition down into a view that is a plain join, or one GROUP BY

@@ -109,3 +109,29 @@ fn numbers_of_flows_never_start_again() {
         drop(store);
     }
 }
+
+#[test]
+fn views_of_another_program_are_replaced_and_those_of_the_owner_are_left_alone() {
+    let place = Place::new();
+    open(&place.path()).unwrap().close().unwrap();
+    let schema_version =
+        |db: &Connection| -> i64 { db.query_row("PRAGMA schema_version", [], |row| row.get(0)).unwrap() };
+    let db = Connection::open(place.path()).unwrap();
+    db.execute_batch("CREATE VIEW mine AS SELECT name FROM devices").unwrap();
+    let (ours, before) = (views(&db), schema_version(&db));
+    let store = open(&place.path()).unwrap();
+    assert_eq!(schema_version(&store.db), before, "nothing was made again");
+    store.close().unwrap();
+    for change in ["DROP VIEW conn", "DROP VIEW conn; CREATE VIEW conn AS SELECT 1"] {
+        db.execute_batch(change).unwrap();
+        assert_ne!(views(&db), ours);
+        open(&place.path()).unwrap().close().unwrap();
+        assert_eq!(views(&db), ours, "{change}");
+    }
+}
+
+fn views(db: &Connection) -> Vec<String> {
+    let mut statement =
+        db.prepare("SELECT sql FROM sqlite_schema WHERE type = 'view' ORDER BY name").unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
