@@ -22,8 +22,12 @@ pub(crate) struct Size {
     /// Of minutes, and of flows.
     pub(crate) minute_days: i64,
     pub(crate) day_days: i64,
-    /// Rows of one device in one hour, and in one day.
-    pub(crate) rows: i64,
+    /// Rows of one device in one minute, in hundredths.
+    pub(crate) minute_rows: i64,
+    /// Rows of one device in one hour.
+    pub(crate) hour_rows: i64,
+    /// Rows of one device in one day: what it does at all.
+    pub(crate) day_rows: i64,
     /// Flow rows of one device in a day.
     pub(crate) flows: i64,
     /// Addresses outside.
@@ -69,24 +73,24 @@ pub(crate) fn fill(db: &Connection, size: &Size) -> Result<()> {
     dimensions(db, size)?;
     let habits: Vec<Vec<Habit>> = (0..size.devices).map(|d| habits(d, size, &mut random)).collect();
 
-    let level = |name: &str, from, to, step, share| -> Result<()> {
-        let mut random = Random(size.seed.wrapping_add(share).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let level = |name: &str, from: i64, to: i64, step: i64, rows: i64| -> Result<()> {
+        let mut random =
+            Random(size.seed.wrapping_add(step.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         windows(db, name, from, to, step)?;
         let mut insert =
             db.prepare(&format!("INSERT INTO usage_{name} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"))?;
         let mut window = from;
         while window < to {
             for (device, habits) in (1..).zip(&habits) {
-                usage(&mut insert, window, device, habits, share, &mut random)?;
+                usage(&mut insert, window, device, habits, rows, &mut random)?;
             }
             window += step;
         }
         Ok(())
     };
-    // An hour has all of a device's habits; a minute has, for two devices of three, one row or none.
-    level("minute", open_hour - size.minute_days * DAY, NOW, MINUTE, 1)?;
-    level("hour", open_hour - size.hour_days * DAY, open_hour, HOUR, u64::MAX)?;
-    level("day", open_day - (size.day_days - 1) * DAY, open_day + DAY, DAY, u64::MAX)?;
+    level("minute", open_hour - size.minute_days * DAY, NOW, MINUTE, size.minute_rows)?;
+    level("hour", open_hour - size.hour_days * DAY, open_hour, HOUR, size.hour_rows * 100)?;
+    level("day", open_day - (size.day_days - 1) * DAY, open_day + DAY, DAY, size.day_rows * 100)?;
     flows(db, size, &habits, &mut random)?;
     db.execute_batch("COMMIT")
 }
@@ -128,7 +132,7 @@ fn dimensions(db: &Connection, size: &Size) -> Result<()> {
 /// Of eight habits one is with a device, one with a group, and the others are with addresses outside.
 fn habits(device: i64, size: &Size, random: &mut Random) -> Vec<Habit> {
     let mut habits: Vec<Habit> = vec![(0, 2054, 0, 4)];
-    while habits.len() < usize::try_from(size.rows).unwrap_or(8) {
+    while habits.len() < usize::try_from(size.day_rows).unwrap_or(8) {
         let habit = match habits.len() % 8 {
             1 => (2 + (device + random.below(size.devices)) % size.devices, 6, 8000 + random.below(1000), 1),
             2 => (2 + size.devices + random.below(4), 17, 5000 + random.below(1000), 2),
@@ -143,20 +147,20 @@ fn habits(device: i64, size: &Size, random: &mut Random) -> Vec<Habit> {
     habits
 }
 
-/// Rows of one device in one window: at most `most` of its habits.
+/// Rows of one device in one window: so many hundredths of a row on average, of habits that are neighbours.
 fn usage(
     insert: &mut Statement<'_>,
     window: i64,
     device: i64,
     habits: &[Habit],
-    most: u64,
+    rows: i64,
     random: &mut Random,
 ) -> Result<()> {
-    let count = if most == u64::MAX { habits.len() } else { usize::from(random.below(3) > 0) };
-    let from = if count == 1 { random.below(i64::try_from(habits.len()).unwrap_or(1)) } else { 0 };
-    for &(endpoint, protocol, port, direction) in
-        habits.iter().skip(usize::try_from(from).unwrap_or(0)).take(count)
-    {
+    let all = i64::try_from(habits.len()).unwrap_or(i64::MAX);
+    let count = ((rows + random.below(100)) / 100).min(all);
+    let from = random.below(all - count + 1);
+    let (from, count) = (usize::try_from(from).unwrap_or(0), usize::try_from(count).unwrap_or(0));
+    for &(endpoint, protocol, port, direction) in &habits[from..from + count] {
         let (up, down) = (1 + random.below(200), if direction < 2 { random.below(300) } else { 0 });
         let flows = random.below(8);
         insert.execute([

@@ -33,9 +33,15 @@ struct Args {
     /// Days of days
     #[arg(long, default_value_t = 400)]
     day_days: i64,
-    /// Rows of one device in one hour, and in one day
+    /// Rows of one device in one minute, in hundredths
+    #[arg(long, default_value_t = 67)]
+    minute_rows: i64,
+    /// Rows of one device in one hour
     #[arg(long, default_value_t = 40)]
-    rows: i64,
+    hour_rows: i64,
+    /// Rows of one device in one day
+    #[arg(long, default_value_t = 40)]
+    day_rows: i64,
     /// Flow rows of one device in a day
     #[arg(long, default_value_t = 333)]
     flows: i64,
@@ -60,7 +66,9 @@ fn main() -> anyhow::Result<()> {
         hour_days: args.days.max(1),
         minute_days: args.minute_days.max(1),
         day_days: args.day_days.max(1),
-        rows: args.rows.max(8),
+        minute_rows: args.minute_rows.max(0),
+        hour_rows: args.hour_rows.max(0),
+        day_rows: args.day_rows.max(8),
         flows: args.flows.max(1),
         endpoints: args.endpoints.max(1),
         seed: args.seed,
