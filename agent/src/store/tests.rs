@@ -5,7 +5,7 @@ mod files;
 mod rolling;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use lanscribe_core::addr::MacAddr;
@@ -195,8 +195,4 @@ fn assert_law(store: &Store) {
     let bytes = pairs::<i64, i64>(store, "SELECT sum(bytes_up), sum(bytes_down) FROM device_endpoints")[0];
     let [.., up, down] = sums(store, LEVELS[0]);
     assert_eq!(bytes, (up, down), "device_endpoints");
-}
-
-fn exists(path: &Path) -> bool {
-    path.exists()
 }

@@ -69,6 +69,11 @@ fn a_flush_that_failed_leaves_the_store_fit_to_take_the_batch_again() {
     assert_eq!(ask::<i64>(&store, "SELECT count(*) FROM device"), 1, "nobody but the one for nobody");
     store.flush(&full).unwrap();
     assert_eq!(ask::<i64>(&store, "SELECT count(DISTINCT mac) FROM usage_by_minute"), 2);
+    assert_eq!(
+        ask::<i64>(&store, "SELECT count(DISTINCT peer) FROM usage_by_minute"),
+        6,
+        "each with its own number"
+    );
     assert_law(&store);
 }
 
