@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 mod captures;
+mod documented;
 mod reading;
 mod sample;
 mod support;

@@ -254,22 +254,27 @@ fn check_identity(db: &Connection, path: &Path, version: i64) -> Result<(), Open
     Ok(())
 }
 
-/// Brings a file of `version` up to this program's: all of it or nothing.
+/// Brings a file of `version`, and its views, up to this program's: all of it or nothing.
 fn migrate(db: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let from = usize::try_from(version).unwrap_or(0);
-    if from == MIGRATIONS.len() {
+    // Views may change where tables do not. SQLite keeps their text as it was written.
+    let stored: Vec<String> = db
+        .prepare("SELECT sql || ';' FROM sqlite_schema WHERE type = 'view'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let ours: Vec<&str> =
+        VIEWS.split("CREATE VIEW ").skip(1).filter_map(|view| view.split(' ').next()).collect();
+    let current = stored.iter().filter(|sql| VIEWS.contains(sql.as_str())).count();
+    if from == MIGRATIONS.len() && current == ours.len() {
         return Ok(());
     }
     let transaction = db.transaction()?;
     for migration in &MIGRATIONS[from..] {
         transaction.execute_batch(migration)?;
     }
-    let views: Vec<String> = transaction
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for view in views {
-        transaction.execute_batch(&format!("DROP VIEW \"{view}\""))?;
+    // Others than these are the owner's.
+    for view in ours {
+        transaction.execute_batch(&format!("DROP VIEW IF EXISTS {view}"))?;
     }
     transaction.execute_batch(VIEWS)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
