@@ -35,7 +35,7 @@ impl Place {
     }
 
     fn open(&self, zone: &str) -> Store {
-        Store::open(&self.path(), TimeZone::get(zone).unwrap()).unwrap()
+        Store::open(&self.path(), Some(TimeZone::get(zone).unwrap())).unwrap()
     }
 }
 

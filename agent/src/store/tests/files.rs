@@ -10,7 +10,7 @@ use super::super::{APPLICATION_ID, MIGRATIONS, StoreError};
 use super::*;
 
 fn open(path: &Path) -> Result<Store, StoreError> {
-    Store::open(path, TimeZone::UTC)
+    Store::open(path, Some(TimeZone::UTC))
 }
 
 /// The version of files that this program makes.
