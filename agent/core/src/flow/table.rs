@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::key::Key;
+use super::key::{Key, Kind};
 use super::record::{EndReason, FlowRecord};
 use super::{Delta, End, Flow, Part, Seen, Timeouts, tcp::Handshake};
 use crate::addr::MacAddr;
@@ -266,6 +266,10 @@ fn run_timers(flow: &mut Flow, now: Timestamp, timeouts: &Timeouts, books: &mut 
 fn agreement(flow: &Flow, probe: &Probe) -> Option<u8> {
     if flow.key != probe.key {
         return None;
+    }
+    if flow.key.kind != Kind::Pair {
+        // The sender is part of the conversation, be it that it has no address: hashes alone may be alike.
+        return (flow.ends[0].mac == probe.src).then_some(0);
     }
     let way = usize::from(probe.way != flow.first_way);
     let agrees = |end: &End, mac: Option<MacAddr>| match (end.mac, mac) {

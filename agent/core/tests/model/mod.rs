@@ -286,6 +286,8 @@ impl Model {
         let fits = |(place, talk): (usize, &Talk)| {
             let same =
                 talk.interface == shot.interface && talk.protocol == protocol && kind(talk.class) == own_kind;
+            // To a group, and below IP, the sender is part of the conversation.
+            let same = same && (own_kind == 2 || talk.sides[0].mac == packet.src);
             let way = talk.way(from, to).filter(|_| same)?;
             // The flow that is surest of its stations; of two as sure, the older one.
             Some((talk.agrees(way, packet.src, packet.dst)?, std::cmp::Reverse(talk.id), place, way))

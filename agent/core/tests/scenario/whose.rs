@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use lanscribe_core::addr::MacAddr;
+use lanscribe_core::decode::LinkType;
 use lanscribe_core::rollup::{Class, Endpoint};
 
 use super::{HEADERS, INTERNET, ROUTER, bytes, classes, device, home, in_a_row, ip, rows_of, tcp, udp};
@@ -228,4 +229,21 @@ fn link_level_totals_count_every_frame_whatever_its_class() {
     assert_eq!((of(device(1)).sent.frames, of(device(1)).sent.bytes), (2, HEADERS + 10 + 14 + 28));
     assert_eq!((of(device(1)).received.frames, of(device(1)).received.bytes), (1, 60));
     assert_eq!((of(ROUTER).sent.bytes, of(ROUTER).received.bytes), (60, HEADERS + 10));
+}
+
+#[test]
+fn who_has_no_mac_address_is_not_mixed_with_who_has_one() {
+    // A cooked capture of all interfaces: a tunnel's frames have none. The same EtherType otherwise.
+    let sll = LinkType::from_dlt(113).unwrap();
+    let shot = |n: Option<u8>| {
+        let mut bytes = Frame::new(device(n.unwrap_or(0)), ROUTER, (0x88cc, vec![0; 10])).sll();
+        bytes[5] = if n.is_some() { 6 } else { 0 };
+        Op::Frame(Shot { at: START, interface: 0, link_type: sll, wire_len: 26, bytes })
+    };
+    for _ in 0..16 {
+        let ops: Vec<_> = (1..=60).map(Some).chain([None]).chain((1..=60).map(Some)).map(shot).collect();
+        let told = run(&Config::default(), &ops);
+        let frames: Vec<_> = told.minutes[0].rows.iter().map(|(_, usage)| usage.up.frames).collect();
+        assert_eq!(frames, [&[1][..], &[2; 60]].concat(), "nobody's one, and two of each");
+    }
 }
