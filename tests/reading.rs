@@ -245,3 +245,63 @@ fn a_config_with_mistakes_is_refused_before_anything_is_read() {
     assert!(text.contains("bad.toml:2: flow.udp: ") && text.contains("bad.toml:4: lan.network: "), "{text}");
     assert!(!db.exists());
 }
+
+#[test]
+fn days_are_those_of_the_zone_that_the_file_was_made_with() {
+    let (dir, db) = place();
+    let zone = |name: &str| {
+        let config = dir.path().join(name.replace('/', "-"));
+        std::fs::write(&config, format!("[site]\ntime_zone = \"{name}\"\n")).unwrap();
+        config
+    };
+    let (kolkata, berlin) = (zone("Asia/Kolkata"), zone("Europe/Berlin"));
+    let arguments = |file: &str, config: &Path| {
+        [sample(file), "--db".into(), db.clone(), "--config".into(), config.to_owned()]
+    };
+    assert!(read(&arguments("home.pcap", &kolkata)).status.success());
+    let refused = read(&arguments("trunk.pcap", &berlin));
+    assert_eq!(refused.status.code(), Some(78));
+    assert!(said(&refused).contains("days are those of Asia/Kolkata"), "{}", said(&refused));
+    assert!(
+        read(&[sample("trunk.pcap"), "--db".into(), db.clone()]).status.success(),
+        "without a wish the file's zone holds"
+    );
+    let utc = "SELECT DISTINCT substr(utc, 12) FROM coverage_day";
+    assert_eq!(rows(&open(&db), utc), [["18:30"]]);
+}
+
+#[test]
+fn a_stream_that_turns_to_garbage_is_told_at_once_and_not_waited_for() {
+    let (_dir, db) = place();
+    let mut child = lanscribe().args(["read", "-", "--db"]).arg(&db).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut capture = std::fs::read(sample("home.pcap")).unwrap();
+    capture.resize(2 << 20, 0xff);
+    let _ = input.write_all(&capture);
+    // The stream stays open.
+    assert_eq!(child.wait().unwrap().code(), Some(65));
+    assert_eq!(number(&open(&db), FRAMES), 3184);
+    drop(input);
+}
+
+#[test]
+fn a_read_that_is_killed_half_way_leaves_the_file_as_it_was() {
+    let (_dir, db) = place();
+    read(&[sample("trunk.pcap"), "--db".into(), db.clone()]);
+    let before = rows(&open(&db), "SELECT * FROM usage_minute");
+    // A capture through a pipe that does not end: it is handed over twice, and then the program is killed.
+    let mut child =
+        lanscribe().args(["read", "-q", "-", "--db"]).arg(&db).stdin(Stdio::piped()).spawn().unwrap();
+    let capture = std::fs::read(sample("home.pcap")).unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&capture).unwrap();
+    input.write_all(&capture[24..]).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(rows(&open(&db), "SELECT * FROM usage_minute"), before);
+    assert!(
+        read(&[sample("home.pcap"), "--db".into(), db.clone()]).status.success(),
+        "and it can be read after all"
+    );
+}

@@ -71,6 +71,13 @@ pub struct Event {
 pub enum EventKind {
     /// Something was learnt about the LAN.
     Learnt(News),
+    /// A limit was reached since the last batch.
+    Limit {
+        /// What it cost, in words.
+        what: &'static str,
+        /// How many of them.
+        count: u64,
+    },
     /// Time went back by more than [`LATE`]; it was this before.
     ClockStepped {
         /// The latest time seen until then.
@@ -104,11 +111,15 @@ pub struct Pipeline {
     books: Books,
     /// The latest packet or tick.
     now: Option<Timestamp>,
+    /// The time of the last packet or tick, also after the end.
+    latest: Timestamp,
     /// When a window opens or closes next.
     turn_at: Timestamp,
     minutes: Vec<Minute>,
     events: Vec<Event>,
     events_dropped: u64,
+    /// The limits that batches have told of.
+    told: Stats,
 }
 
 impl Pipeline {
@@ -123,10 +134,12 @@ impl Pipeline {
             flows: FlowTable::new(config.flows, config.timeouts),
             books: Books { rollup: Rollup::new(config.rows), records: Vec::new(), records_dropped: 0 },
             now: None,
+            latest: Timestamp(0),
             turn_at: Timestamp(0),
             minutes: Vec::new(),
             events: Vec::new(),
             events_dropped: 0,
+            told: Stats::default(),
         }
     }
 
@@ -193,17 +206,25 @@ impl Pipeline {
 
     /// Takes what was closed since the last time.
     pub fn take_batch(&mut self) -> Batch {
-        let flows = std::mem::take(&mut self.books.records);
-        for record in flows.iter().filter(|r| matches!(r.class, Class::Remote | Class::Lan)) {
-            self.book.observe(record.local.0, record.device, Source::Traffic, record.end);
-        }
+        self.tell_limits();
         Batch {
             devices: self.devices.take_changes(),
             addresses: self.book.take_changes(),
             minutes: std::mem::take(&mut self.minutes),
-            flows,
+            flows: std::mem::take(&mut self.books.records),
             events: std::mem::take(&mut self.events),
         }
+    }
+
+    /// Adds an event for each limit that was reached since the last batch.
+    fn tell_limits(&mut self) {
+        let (stats, at) = (self.stats(), self.latest);
+        for ((what, count), (_, told)) in stats.limits().into_iter().zip(self.told.limits()) {
+            if count > told {
+                self.events.push(Event { at, kind: EventKind::Limit { what, count: count - told } });
+            }
+        }
+        self.told = stats;
     }
 
     /// How many rows wait in the next batch.
@@ -271,11 +292,13 @@ impl Pipeline {
         let tcp = packet.ip.and_then(|ip| ip.tcp);
         let probe = Probe { key, way, src: packet.src, dst: packet.dst, tcp };
         let ip_len = packet.ip.map_or(0, |ip| ip.len.into());
-        let seen = Seen { at, window, wire_len, ip_len, tcp, src_device: link.src };
+        let now = self.now.unwrap_or(at);
+        let seen = Seen { at, now, window, wire_len, ip_len, tcp, src_device: link.src };
         let Self { lan, devices, book, flows, books, .. } = self;
-        let begun = flows
+        let appeared = flows
             .observe(&probe, &seen, books, || Known { lan, devices, book }.attribute(packet, ports, link));
-        if let Some((class, ends)) = begun
+        // Once a flow and minute is enough to say who has which address, and hangs on packets alone.
+        if let Some((class, ends)) = appeared
             && class != Class::Link
         {
             for end in ends {
@@ -299,6 +322,7 @@ impl Pipeline {
                 self.now = Some(now.max(at));
             }
         }
+        self.latest = self.now.unwrap_or(at);
         self.books.rollup.window(at).unwrap_or_default()
     }
 
@@ -311,6 +335,8 @@ impl Pipeline {
     /// Time went back: what is open belongs to the time before, and a date in the future must not stick.
     fn step_back(&mut self, now: Timestamp, at: Timestamp) {
         self.books.rollup.observed(now);
+        // What was over by the old time was over before the clock went back.
+        self.flows.expire(now, &mut self.books);
         self.flows.end(EndReason::Forced, &mut self.books, |flow| flow.last > at + LATE);
         self.close_all();
         note(

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use flate2::read::MultiGzDecoder;
@@ -27,8 +28,10 @@ pub(crate) struct Feed {
     /// SHA-256 of the first mebibyte, unpacked, in hexadecimal: two captures that begin alike hold the same packets,
     /// be one of them packed, cut, or grown since.
     pub(crate) digest: String,
-    /// Keeps the pipe open until libpcap has opened it by name, and tells how the thread fared.
-    pipe: Option<(io::PipeReader, thread::JoinHandle<io::Result<()>>)>,
+    /// Keeps the pipe open until libpcap has opened it by name.
+    _pipe: Option<io::PipeReader>,
+    /// Why the thread could not hand everything over; set before it closes the pipe.
+    failed: Arc<OnceLock<io::Error>>,
 }
 
 impl Feed {
@@ -47,9 +50,12 @@ impl Feed {
         }
         match path.to_str() {
             // What is no regular file can be opened once only.
-            Some(name) if metadata.is_file() && !is_packed(path) => {
-                Ok(Self { path: name.to_owned(), digest: digest(&head(&mut file)?), pipe: None })
-            }
+            Some(name) if metadata.is_file() && !is_packed(path) => Ok(Self {
+                path: name.to_owned(),
+                digest: digest(&head(&mut file)?),
+                _pipe: None,
+                failed: Arc::default(),
+            }),
             _ => Self::through_pipe(file),
         }
     }
@@ -64,22 +70,17 @@ impl Feed {
         let digest = digest(&head);
         let (reader, writer) = io::pipe()?;
         let all = Cursor::new(head).chain(input);
-        let thread =
-            thread::Builder::new().name("unpack".to_owned()).spawn(move || hand_over(all, writer))?;
+        let failed = Arc::new(OnceLock::new());
+        let failure = Arc::clone(&failed);
+        thread::Builder::new().name("unpack".to_owned()).spawn(move || hand_over(all, writer, &failure))?;
         let path = format!("/dev/fd/{}", reader.as_raw_fd());
-        Ok(Self { path, digest, pipe: Some((reader, thread)) })
+        Ok(Self { path, digest, _pipe: Some(reader), failed })
     }
 
-    /// Why the bytes ended early, once libpcap has seen their end: a packed file that is damaged, for example.
-    pub(crate) fn finish(&mut self) -> Option<io::Error> {
-        let (reader, thread) = self.pipe.take()?;
-        // A thread that still writes must learn that nobody reads any more.
-        drop(reader);
-        match thread.join() {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => (error.kind() != io::ErrorKind::BrokenPipe).then_some(error),
-            Err(_) => Some(io::Error::other("the unpacking thread died")),
-        }
+    /// Why the bytes ended early, once libpcap has seen their end: a packed file that is damaged, for example. The
+    /// thread is not waited for: what feeds it may never end.
+    pub(crate) fn failure(&self) -> Option<&io::Error> {
+        self.failed.get()
     }
 }
 
@@ -109,12 +110,19 @@ fn digest(head: &[u8]) -> String {
     Sha256::digest(head).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hand_over(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
+fn hand_over(mut input: impl Read, mut output: io::PipeWriter, failure: &OnceLock<io::Error>) {
     let mut chunk = vec![0; CHUNK];
     loop {
-        match input.read(&mut chunk)? {
-            0 => return Ok(()),
-            n => output.write_all(&chunk[..n])?,
+        match input.read(&mut chunk) {
+            Ok(0) => return,
+            // Nobody reads any more: whoever left knows why.
+            Ok(n) if output.write_all(&chunk[..n]).is_err() => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                let _ = failure.set(error);
+                return;
+            }
         }
     }
 }

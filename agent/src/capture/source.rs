@@ -79,9 +79,9 @@ impl Source {
     /// If it cannot be opened, is no capture, or has a link type that is not understood.
     pub(crate) fn open(path: &Path) -> Result<Self, CaptureError> {
         let open = |e| CaptureError::Open(path.to_owned(), e);
-        let mut feed = Feed::open(path).map_err(open)?;
+        let feed = Feed::open(path).map_err(open)?;
         let capture = Capture::from_file_with_precision(&feed.path, Precision::Nano).map_err(|e| {
-            let reason = feed.finish().map_or_else(|| plain(&e, &feed.path), |e| e.to_string());
+            let reason = feed.failure().map_or_else(|| plain(&e, &feed.path), ToString::to_string);
             CaptureError::Format(path.to_owned(), reason)
         })?;
         let dlt = capture.get_datalink();
@@ -113,10 +113,9 @@ impl Source {
     }
 
     /// The end of the file, or why it came early.
-    fn ended(&mut self, error: &pcap::Error) -> Result<(), CaptureError> {
+    fn ended(&self, error: &pcap::Error) -> Result<(), CaptureError> {
         let broken = |reason| CaptureError::Broken { path: self.path.clone(), after: self.frames, reason };
-        let fed = self.feed.finish();
-        match (error, fed) {
+        match (error, self.feed.failure()) {
             (_, Some(io)) => Err(broken(format!("the file is damaged: {io}"))),
             (pcap::Error::NoMorePackets, None) => Ok(()),
             (error, None) => Err(broken(plain(error, &self.feed.path))),

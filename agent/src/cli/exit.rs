@@ -89,6 +89,7 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             | StoreError::Newer { .. }
             | StoreError::Again(..)
             | StoreError::Twice(..) => DATA_ERROR,
+            StoreError::Zone { .. } => CONFIG,
             // SQLite does not tell a file that may not be opened from one that cannot be made.
             StoreError::Sqlite { path, source } => match of_sqlite(source) {
                 CANNOT_CREATE if path.exists() => NO_PERMISSION,

@@ -9,7 +9,6 @@ use anyhow::Result;
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use lanscribe_core::pipeline::Pipeline;
 use lanscribe_core::stats::Stats;
 
@@ -62,12 +61,13 @@ pub(crate) fn run(args: &ReadArgs) -> Result<ExitCode> {
     capture::check_layout().map_err(anyhow::Error::msg)?;
     let mut sources = args.files.iter().map(|f| Source::open(f)).collect::<Result<Vec<_>, _>>()?;
     let registry = Registry::open(config.registry.as_deref())?;
-    let zone = config.time_zone.clone().unwrap_or_else(TimeZone::system);
-    let mut store = Store::open(&args.db, zone)?.with_vendors(registry);
+    let mut store = Store::open(&args.db, config.time_zone.clone())?.with_vendors(registry);
     if !args.again {
         refuse_again(&sources, &store)?;
     }
 
+    // All or nothing: who stops it half-way can read the capture again.
+    store.begin()?;
     let mut pipeline = Pipeline::new(config.pipeline());
     store.remember(&mut pipeline)?;
     let progress = progress_bar(&args.files, args.quiet);
@@ -90,6 +90,7 @@ pub(crate) fn run(args: &ReadArgs) -> Result<ExitCode> {
         last = last.max(source.span.map(|(_, last)| last.as_millis()));
         store.note_capture(&noted(source, end), Timestamp::now().as_millisecond())?;
     }
+    store.commit()?;
     if let (true, Some(last)) = (args.retain, last) {
         store.retain(last, config.retention)?;
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::args::AskArgs;
@@ -36,7 +36,8 @@ impl Reader {
     fn open_at(args: &AskArgs, now: Timestamp) -> Result<Self> {
         let db = open(&args.db)?;
         let name: Option<String> = meta(&db, "time_zone")?;
-        let zone = name.map_or(TimeZone::UTC, |name| time_zone(&name));
+        let calendar = name.map_or_else(|| Calendar::new(TimeZone::UTC), |name| Calendar::named(&name));
+        let zone = calendar.zone().clone();
         let open_hour = meta(&db, "open_hour")?;
         let period = Period::new(&args.period, &zone, now)?;
         let form = match (args.json, args.csv) {
@@ -44,7 +45,6 @@ impl Reader {
             (_, true) => Form::Csv,
             _ => Form::Table,
         };
-        let calendar = Calendar::new(zone.clone());
         Ok(Self { db, zone, calendar, now, period, form, open_hour })
     }
 
@@ -69,37 +69,4 @@ fn open(path: &Path) -> Result<Connection> {
 fn meta<T: rusqlite::types::FromSql>(db: &Connection, key: &str) -> rusqlite::Result<Option<T>> {
     let value = db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional();
     value.map(Option::flatten)
-}
-
-/// The zone by what the file says: an IANA name, or an offset where the machine had no name for it.
-fn time_zone(name: &str) -> TimeZone {
-    let offset = || {
-        let (sign, digits) = match name.split_at_checked(1)? {
-            ("+", digits) => (1, digits),
-            ("-", digits) => (-1, digits),
-            _ => return None,
-        };
-        let mut parts = digits.split(':').map(|part| part.parse::<i32>().ok());
-        let seconds = parts.next()?? * 3_600
-            + parts.next().unwrap_or(Some(0))? * 60
-            + parts.next().unwrap_or(Some(0))?;
-        Offset::from_seconds(sign * seconds).ok().map(TimeZone::fixed)
-    };
-    TimeZone::get(name).ok().or_else(offset).unwrap_or(TimeZone::UTC)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn zones_have_names_or_offsets() {
-        let noon = Timestamp::from_second(1_700_000_000).unwrap();
-        let seconds = |name| time_zone(name).to_offset(noon).seconds();
-        assert_eq!(seconds("Europe/Berlin"), 3_600);
-        assert_eq!(seconds("UTC"), 0);
-        assert_eq!(seconds("-03"), -10_800);
-        assert_eq!(seconds("+05:30"), 19_800);
-        assert_eq!(seconds("Nowhere/Land"), 0);
-    }
 }

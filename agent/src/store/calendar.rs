@@ -10,6 +10,14 @@ pub(crate) const MINUTE: i64 = 60_000;
 /// An hour in UTC.
 pub(crate) const HOUR: i64 = 60 * MINUTE;
 
+/// Stands for the zone of a system that does not tell its name.
+const SYSTEM: &str = "system";
+
+/// A zone's IANA name.
+pub(super) fn zone_name(zone: &TimeZone) -> String {
+    zone.iana_name().unwrap_or(SYSTEM).to_owned()
+}
+
 /// How instants are written.
 const MINUTES: &str = "%Y-%m-%d %H:%M";
 
@@ -31,12 +39,24 @@ impl Calendar {
         Self { zone }
     }
 
-    /// The zone's IANA name, or its offset.
+    /// For the zone that a file was made with.
+    pub(crate) fn named(name: &str) -> Self {
+        let zone = if name == SYSTEM {
+            TimeZone::system()
+        } else {
+            TimeZone::get(name).unwrap_or_else(|_| TimeZone::system())
+        };
+        Self { zone }
+    }
+
+    /// The site's zone.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// The name under which a file keeps the zone.
     pub(crate) fn zone_name(&self) -> String {
-        match self.zone.iana_name() {
-            Some(name) => name.to_owned(),
-            None => self.zone.to_offset(Timestamp::UNIX_EPOCH).to_string(),
-        }
+        zone_name(&self.zone)
     }
 
     /// The start of the civil day that holds the instant: the first instant of it, where midnight is skipped.

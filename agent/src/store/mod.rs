@@ -49,6 +49,17 @@ pub(crate) enum StoreError {
         /// Its version.
         found: i64,
     },
+    /// Its days begin elsewhere.
+    #[error("{path}: its days are those of {found}, and the configuration says {wanted}: name another file with --db, or \
+             leave site.time_zone at {found}", path = .path.display())]
+    Zone {
+        /// The file.
+        path: PathBuf,
+        /// The zone of the file.
+        found: String,
+        /// The zone of the configuration.
+        wanted: String,
+    },
     /// A capture that is in the file already.
     #[error("{}: already in the database, as {}; give --again to count it once more", .0.display(), .1)]
     Again(PathBuf, String),
@@ -82,11 +93,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the file for a program that reads captures into it, or makes it. `zone` is the site's time zone.
+    /// Opens the file for a program that reads captures into it, or makes it. Where days begin is settled when it is
+    /// made: by `zone`, else by the system's.
     ///
     /// # Errors
-    /// If it cannot be opened, is not ours, or is newer than this program.
-    pub(crate) fn open(path: &Path, zone: TimeZone) -> Result<Self, StoreError> {
+    /// If it cannot be opened, is not ours, is newer than this program, or has its days in another zone than `zone`.
+    pub(crate) fn open(path: &Path, zone: Option<TimeZone>) -> Result<Self, StoreError> {
         Self::open_or_make(path, zone).map_err(|error| match error {
             OpenError::Ours(error) => error,
             OpenError::Sqlite(source) if source.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
@@ -96,7 +108,7 @@ impl Store {
         })
     }
 
-    fn open_or_make(path: &Path, zone: TimeZone) -> Result<Self, OpenError> {
+    fn open_or_make(path: &Path, zone: Option<TimeZone>) -> Result<Self, OpenError> {
         let mut db = Connection::open(path)?;
         db.busy_timeout(BUSY)?;
         let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -115,7 +127,16 @@ impl Store {
             db.query_row(sql, [key], |row| row.get::<_, i64>(0)).optional()
         };
         let (open_hour, flow_base) = (meta("open_hour")?, meta("next_flow")?.unwrap_or(0));
-        let calendar = Calendar::new(zone);
+        let settled =
+            db.query_row("SELECT value FROM meta WHERE key = 'time_zone'", [], |row| row.get::<_, String>(0));
+        let calendar = match (settled.optional()?, zone) {
+            (None, zone) => Calendar::new(zone.unwrap_or_else(TimeZone::system)),
+            (Some(found), Some(wanted)) if found != calendar::zone_name(&wanted) => {
+                let wanted = calendar::zone_name(&wanted);
+                return Err(StoreError::Zone { path: path.to_owned(), found, wanted }.into());
+            }
+            (Some(found), _) => Calendar::named(&found),
+        };
         set_meta(&db, "time_zone", calendar.zone_name())?;
         Ok(Self {
             path: path.to_owned(),
@@ -133,6 +154,22 @@ impl Store {
     pub(crate) fn with_vendors(mut self, registry: crate::vendor::Registry) -> Self {
         self.dimensions.registry = Some(registry);
         self
+    }
+
+    /// From here on nothing is written for good until [`Store::commit`]: an end before that leaves the file as it was.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; that somebody else is writing, for example.
+    pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        self.db.execute_batch("BEGIN IMMEDIATE").map_err(|e| self.error(e))
+    }
+
+    /// Writes for good what was flushed since [`Store::begin`].
+    ///
+    /// # Errors
+    /// Whatever SQLite says; then nothing of it is in the file.
+    pub(crate) fn commit(&self) -> Result<(), StoreError> {
+        self.db.execute_batch("COMMIT").map_err(|e| self.error(e))
     }
 
     /// Leaves one complete file behind that anybody can read: no log beside it.
@@ -217,22 +254,27 @@ fn check_identity(db: &Connection, path: &Path, version: i64) -> Result<(), Open
     Ok(())
 }
 
-/// Brings a file of `version` up to this program's: all of it or nothing.
+/// Brings a file of `version`, and its views, up to this program's: all of it or nothing.
 fn migrate(db: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let from = usize::try_from(version).unwrap_or(0);
-    if from == MIGRATIONS.len() {
+    // Views may change where tables do not. SQLite keeps their text as it was written.
+    let stored: Vec<String> = db
+        .prepare("SELECT sql || ';' FROM sqlite_schema WHERE type = 'view'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let ours: Vec<&str> =
+        VIEWS.split("CREATE VIEW ").skip(1).filter_map(|view| view.split(' ').next()).collect();
+    let current = stored.iter().filter(|sql| VIEWS.contains(sql.as_str())).count();
+    if from == MIGRATIONS.len() && current == ours.len() {
         return Ok(());
     }
     let transaction = db.transaction()?;
     for migration in &MIGRATIONS[from..] {
         transaction.execute_batch(migration)?;
     }
-    let views: Vec<String> = transaction
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'view'")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for view in views {
-        transaction.execute_batch(&format!("DROP VIEW \"{view}\""))?;
+    // Others than these are the owner's.
+    for view in ours {
+        transaction.execute_batch(&format!("DROP VIEW IF EXISTS {view}"))?;
     }
     transaction.execute_batch(VIEWS)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

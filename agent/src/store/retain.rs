@@ -48,11 +48,19 @@ impl Store {
                 delete_before(&self.db, table, column, limit)?;
             }
             fold_days(&self.db, before(retention.days))?;
-            self.db.execute_batch("PRAGMA incremental_vacuum")
+            give_back_space(&self.db)
         })();
         self.dimensions.forget_endpoints();
         done.map_err(|source| self.error(source))
     }
+}
+
+/// Cuts the free pages off the file. SQLite frees one page a step, so it has to be asked until it has no more.
+fn give_back_space(db: &Connection) -> Result<()> {
+    let mut vacuum = db.prepare("PRAGMA incremental_vacuum")?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
+    Ok(())
 }
 
 fn delete_before(db: &Connection, table: &str, column: &str, limit: i64) -> Result<()> {

@@ -31,6 +31,8 @@ CREATE TABLE device_address (
   last_seen INTEGER NOT NULL,
   source TEXT NOT NULL,                -- best evidence: dhcp, ndp, arp, traffic
   PRIMARY KEY (address, first_seen, device)) WITHOUT ROWID;
+-- Without it the view `devices` reads all addresses once for each device. Seeing an address again does not touch it.
+CREATE INDEX device_address_by_device ON device_address(device);
 
 CREATE TABLE local_network (           -- what the LAN announced as its own
   prefix TEXT PRIMARY KEY, source TEXT NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL) WITHOUT ROWID;
@@ -145,7 +147,8 @@ INSERT INTO sqlite_stat1 VALUES
  ('usage_day','usage_day','500000 1500 40 2 1 1 1'),('flow','flow','1400000 350 10 1 1 1'),
  ('dns_hour','dns_hour','400000 200 10 2 1 1'),
  ('coverage_minute',NULL,'2880'),('coverage_hour',NULL,'2160'),('coverage_day',NULL,'365'),
- ('device','device_by_name','300 1'),('endpoint',NULL,'12000'),('protocol',NULL,'60'),('interface',NULL,'2');
+ ('device','device_by_name','300 1'),('device_address','device_address','3000 3 1 1'),('device_address','device_address_by_device','3000 10'),
+ ('endpoint',NULL,'12000'),('protocol',NULL,'60'),('interface',NULL,'2');
 
 INSERT INTO device (id, name, first_seen, last_seen) VALUES (0, 'other', 0, 0);
 INSERT INTO endpoint (id, kind, last_day) VALUES (0, 'none', 0), (1, 'other', 0);

@@ -1,4 +1,10 @@
--- The views: the public interface of the file. They are dropped and made again whenever a newer program opens it.
+-- The views: the public interface of the file. They are dropped and made again when a program with others opens it.
+--
+-- They are written so that what is asked of them reaches the tables: `where device = ...` or a span of time, also
+-- through a join or another view. SQLite hands a condition down into a view that is a plain join, or one GROUP BY
+-- over such a join by the columns that the condition is about. It does not look through UNION ALL in a view that is
+-- joined or grouped again; hence the UNION ALL stands in the two views of windows, which are small. Names that few
+-- questions need are subqueries in the column, which cost nothing when the column is not asked for.
 
 CREATE VIEW devices AS
 SELECT d.name, d.mac, d.vendor, d.mac_random, d.role, d.label,
@@ -10,56 +16,84 @@ FROM device d WHERE d.id > 0;
 
 CREATE VIEW usage_by_minute AS
 SELECT c.utc, c.local, d.name AS device, d.mac, d.vendor,
-  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), p.name) ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
-  e.kind AS peer_kind, e.country, e.as_org, coalesce(t.name, u.protocol) AS protocol, u.port,
+  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), (SELECT p.name FROM device p WHERE p.id = e.device))
+    ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
+  e.kind AS peer_kind, e.country, e.as_org,
+  coalesce((SELECT t.name FROM protocol t WHERE t.number = u.protocol), u.protocol) AS protocol, u.port,
   CASE u.direction WHEN 0 THEN 'remote' WHEN 1 THEN 'lan' WHEN 2 THEN 'multicast' WHEN 3 THEN 'transit' ELSE 'link' END AS direction,
   u.bytes_up, u.bytes_down, u.packets_up, u.packets_down, u.flows, u.window
 FROM coverage_minute c JOIN usage_minute u ON u.window = c.window JOIN device d ON d.id = u.device
-  JOIN endpoint e ON e.id = u.endpoint LEFT JOIN device p ON p.id = e.device LEFT JOIN protocol t ON t.number = u.protocol;
+  JOIN endpoint e ON e.id = u.endpoint;
+
+-- The hours: those that are rolled up, and the minutes of the one that is still open. `hour` is the key of the rows in
+-- usage_hour, `minute` that of the rows in usage_minute; one of them is NULL and finds nothing. In zones off by half
+-- an hour an hour of UTC does not begin at a full hour of local time.
+CREATE VIEW hour_parts AS
+SELECT window, utc, local, window AS hour, NULL AS minute FROM coverage_hour
+UNION ALL
+SELECT window - window % 3600000, substr(utc, 1, 13) || ':00',
+  strftime('%Y-%m-%d %H:%M', local, '-' || (window % 3600000 / 60000) || ' minutes'), NULL, window
+FROM coverage_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour');
 
 CREATE VIEW usage_by_hour AS
-SELECT c.utc, c.local, d.name AS device, d.mac, d.vendor,
-  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), p.name) ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
-  e.kind AS peer_kind, e.country, e.as_org, coalesce(t.name, u.protocol) AS protocol, u.port,
-  CASE u.direction WHEN 0 THEN 'remote' WHEN 1 THEN 'lan' WHEN 2 THEN 'multicast' WHEN 3 THEN 'transit' ELSE 'link' END AS direction,
-  u.bytes_up, u.bytes_down, u.packets_up, u.packets_down, u.flows, u.window
-FROM coverage_hour c JOIN usage_hour u ON u.window = c.window JOIN device d ON d.id = u.device
-  JOIN endpoint e ON e.id = u.endpoint LEFT JOIN device p ON p.id = e.device LEFT JOIN protocol t ON t.number = u.protocol
-UNION ALL -- the open hour, which is still in minutes
-SELECT substr(utc, 1, 13) || ':00', substr(local, 1, 13) || ':00', device, mac, vendor, peer, peer_kind, country, as_org, protocol, port, direction,
-  sum(bytes_up), sum(bytes_down), sum(packets_up), sum(packets_down), sum(flows), window - window % 3600000
-FROM usage_by_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour')
-GROUP BY window - window % 3600000, mac, device, peer, peer_kind, protocol, port, direction;
+SELECT w.utc, w.local, d.name AS device, d.mac, d.vendor,
+  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), (SELECT p.name FROM device p WHERE p.id = e.device))
+    ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
+  e.kind AS peer_kind, e.country, e.as_org,
+  coalesce((SELECT t.name FROM protocol t WHERE t.number = coalesce(u.protocol, m.protocol)), u.protocol, m.protocol) AS protocol,
+  coalesce(u.port, m.port) AS port,
+  CASE coalesce(u.direction, m.direction) WHEN 0 THEN 'remote' WHEN 1 THEN 'lan' WHEN 2 THEN 'multicast' WHEN 3 THEN 'transit' ELSE 'link' END AS direction,
+  coalesce(u.bytes_up, m.bytes_up) AS bytes_up, coalesce(u.bytes_down, m.bytes_down) AS bytes_down,
+  coalesce(u.packets_up, m.packets_up) AS packets_up, coalesce(u.packets_down, m.packets_down) AS packets_down,
+  coalesce(u.flows, m.flows) AS flows, w.window
+FROM hour_parts w JOIN device d
+  LEFT JOIN usage_hour u ON u.window = w.hour AND u.device = d.id
+  LEFT JOIN usage_minute m ON m.window = w.minute AND m.device = d.id
+  JOIN endpoint e ON e.id = coalesce(u.endpoint, m.endpoint);
+
+-- The days, in the same way. A minute's day begins its local time of day before it, if that is within the open hour,
+-- and else where the day of the open hour does.
+CREATE VIEW day_parts AS
+SELECT window, local AS day, window AS whole, NULL AS minute FROM coverage_day
+UNION ALL
+SELECT CASE WHEN (substr(local, 12, 2) * 60 + substr(local, 15, 2)) * 60000 < window % 3600000
+    THEN window - (substr(local, 12, 2) * 60 + substr(local, 15, 2)) * 60000
+    ELSE (SELECT value FROM meta WHERE key = 'open_day') END,
+  substr(local, 1, 10), NULL, window
+FROM coverage_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour');
 
 CREATE VIEW usage_by_day AS
-SELECT c.local AS day, d.name AS device, d.mac, d.vendor,
-  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), p.name) ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
-  e.kind AS peer_kind, e.country, e.as_org, coalesce(t.name, u.protocol) AS protocol, u.port,
-  CASE u.direction WHEN 0 THEN 'remote' WHEN 1 THEN 'lan' WHEN 2 THEN 'multicast' WHEN 3 THEN 'transit' ELSE 'link' END AS direction,
-  u.bytes_up, u.bytes_down, u.packets_up, u.packets_down, u.flows, u.window
-FROM coverage_day c JOIN usage_day u ON u.window = c.window JOIN device d ON d.id = u.device
-  JOIN endpoint e ON e.id = u.endpoint LEFT JOIN device p ON p.id = e.device LEFT JOIN protocol t ON t.number = u.protocol
-UNION ALL -- the open hour: the day that it belongs to shows two rows for one key, so sum them
-SELECT substr(local, 1, 10), device, mac, vendor, peer, peer_kind, country, as_org, protocol, port, direction,
-  sum(bytes_up), sum(bytes_down), sum(packets_up), sum(packets_down), sum(flows), NULL
-FROM usage_by_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour')
-GROUP BY substr(local, 1, 10), mac, device, peer, peer_kind, protocol, port, direction;
+SELECT w.day, d.name AS device, d.mac, d.vendor,
+  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), (SELECT p.name FROM device p WHERE p.id = e.device))
+    ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
+  e.kind AS peer_kind, e.country, e.as_org,
+  coalesce((SELECT t.name FROM protocol t WHERE t.number = coalesce(u.protocol, m.protocol)), u.protocol, m.protocol) AS protocol,
+  coalesce(u.port, m.port) AS port,
+  CASE coalesce(u.direction, m.direction) WHEN 0 THEN 'remote' WHEN 1 THEN 'lan' WHEN 2 THEN 'multicast' WHEN 3 THEN 'transit' ELSE 'link' END AS direction,
+  coalesce(u.bytes_up, m.bytes_up) AS bytes_up, coalesce(u.bytes_down, m.bytes_down) AS bytes_down,
+  coalesce(u.packets_up, m.packets_up) AS packets_up, coalesce(u.packets_down, m.packets_down) AS packets_down,
+  coalesce(u.flows, m.flows) AS flows, w.window
+FROM day_parts w JOIN device d
+  LEFT JOIN usage_day u ON u.window = w.whole AND u.device = d.id
+  LEFT JOIN usage_minute m ON m.window = w.minute AND m.device = d.id
+  JOIN endpoint e ON e.id = coalesce(u.endpoint, m.endpoint);
 
 CREATE VIEW usage_by_month AS
 SELECT substr(day, 1, 7) AS month, device, mac, vendor, peer, peer_kind, country, as_org, protocol, port, direction,
   sum(bytes_up) AS bytes_up, sum(bytes_down) AS bytes_down, sum(packets_up) AS packets_up, sum(packets_down) AS packets_down, sum(flows) AS flows
 FROM usage_by_day GROUP BY substr(day, 1, 7), device, mac, peer, peer_kind, protocol, port, direction;
 
--- One level, grouped by the columns that people filter on: `where device = ...` then reaches the tables. The open
--- hour is not in it.
 CREATE VIEW device_endpoints AS
 SELECT d.name AS device, d.mac AS mac, e.kind AS peer_kind,
-  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), p.name) ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
-  e.country, e.as_org, sum(u.bytes_up) AS bytes_up, sum(u.bytes_down) AS bytes_down, sum(u.flows) AS flows,
-  min(c.local) AS first_day, max(c.local) AS last_day
-FROM device d JOIN usage_day u ON u.device = d.id JOIN coverage_day c ON c.window = u.window
-  JOIN endpoint e ON e.id = u.endpoint LEFT JOIN device p ON p.id = e.device
-GROUP BY d.name, d.mac, u.endpoint;
+  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), (SELECT p.name FROM device p WHERE p.id = e.device))
+    ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
+  e.country, e.as_org, sum(coalesce(u.bytes_up, m.bytes_up)) AS bytes_up, sum(coalesce(u.bytes_down, m.bytes_down)) AS bytes_down,
+  sum(coalesce(u.flows, m.flows)) AS flows, min(w.day) AS first_day, max(w.day) AS last_day
+FROM day_parts w JOIN device d
+  LEFT JOIN usage_day u ON u.window = w.whole AND u.device = d.id
+  LEFT JOIN usage_minute m ON m.window = w.minute AND m.device = d.id
+  JOIN endpoint e ON e.id = coalesce(u.endpoint, m.endpoint)
+GROUP BY d.name, d.mac, e.id;
 
 CREATE VIEW top_talkers AS
 SELECT day, device, mac, vendor, sum(bytes_up) AS bytes_up, sum(bytes_down) AS bytes_down, sum(flows) AS flows
@@ -67,15 +101,16 @@ FROM usage_by_day GROUP BY day, device, mac ORDER BY day DESC, sum(bytes_up) + s
 
 CREATE VIEW flows AS
 SELECT datetime(f.start/1000, 'unixepoch') AS start_utc, datetime(f.end/1000, 'unixepoch') AS end_utc,
-  d.name AS device, d.mac, coalesce(t.name, f.protocol) AS protocol, f.service,
+  d.name AS device, d.mac, coalesce((SELECT t.name FROM protocol t WHERE t.number = f.protocol), f.protocol) AS protocol, f.service,
   CASE f.direction WHEN 0 THEN 'remote' WHEN 1 THEN 'lan' WHEN 2 THEN 'multicast' WHEN 3 THEN 'transit' ELSE 'link' END AS direction,
   f.opened_by, f.local_address, f.local_port, f.remote_address, f.remote_port, f.name, f.name_source,
-  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), p.name) ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
+  CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), (SELECT p.name FROM device p WHERE p.id = e.device))
+    ELSE coalesce(nullif(e.name, ''), nullif(e.address, ''), e.kind) END AS peer,
   e.country, e.as_org, f.bytes_up, f.bytes_down, f.packets_up, f.packets_down, f.ip_bytes_up, f.ip_bytes_down,
-  f.tcp_flags_up, f.tcp_flags_down, f.conn_state, f.end_reason, f.rtt_us, f.vlan, i.name AS interface,
+  f.tcp_flags_up, f.tcp_flags_down, f.conn_state, f.end_reason, f.rtt_us, f.vlan,
+  (SELECT i.name FROM interface i WHERE i.id = f.interface) AS interface,
   f.start, f.end, f.id, f.part, f.reported
-FROM flow f JOIN device d ON d.id = f.device JOIN endpoint e ON e.id = f.endpoint LEFT JOIN device p ON p.id = e.device
-  LEFT JOIN protocol t ON t.number = f.protocol LEFT JOIN interface i ON i.id = f.interface;
+FROM flow f JOIN device d ON d.id = f.device JOIN endpoint e ON e.id = f.endpoint;
 
 -- Zeek's conn.log: one row a connection, seen from who opened it. `orig_bytes` would be payload; what is known is IP.
 CREATE VIEW conn AS
@@ -92,7 +127,7 @@ SELECT min(f.start)/1000.0 AS ts, 'F' || f.id AS uid,
   sum(CASE f.opened_by WHEN 'peer' THEN f.packets_up ELSE f.packets_down END) AS resp_pkts,
   sum(CASE f.opened_by WHEN 'peer' THEN f.ip_bytes_up ELSE f.ip_bytes_down END) AS resp_ip_bytes,
   f.vlan, d.name AS device, d.mac
-FROM flow f JOIN device d ON d.id = f.device WHERE f.side = 0 GROUP BY f.id;
+FROM device d CROSS JOIN flow f ON f.device = d.id AND f.side = 0 GROUP BY d.name, d.mac, f.id;
 
 CREATE VIEW address_history AS
 SELECT a.address, d.name AS device, d.mac, datetime(a.first_seen/1000, 'unixepoch') AS from_utc,

@@ -58,7 +58,8 @@ impl Store {
 
     fn write(&mut self, batch: &Batch) -> Result<()> {
         let Self { db, calendar, dimensions, clock, open_hour, flow_base, next_flow, .. } = self;
-        let transaction = db.transaction()?;
+        // Within `begin` and `commit` it is a part of theirs, else a transaction of its own.
+        let transaction = db.savepoint()?;
         for change in &batch.devices {
             dimensions.observe_device(&transaction, change)?;
         }
@@ -261,6 +262,7 @@ fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Resul
         EventKind::ClockStepped { from } => {
             ("clock", None, format!("time went back by {} ms", from.as_millis() - at))
         }
+        EventKind::Limit { what, count } => ("limit", None, format!("{count} {what}")),
         EventKind::Learnt(News::Gateway { device, address }) => {
             ("gateway", Some(dimensions.device(device)), format!("sends for others, first for {address}"))
         }

@@ -90,10 +90,11 @@ impl Registry {
         Self { table, source: None }
     }
 
-    /// The registry to use: the file or folder that the configuration names; or else what is on the machine,
-    /// if it is later than the built-in one.
+    /// The registry to use: the file or folder that the configuration names (`builtin` is the built-in one); or
+    /// else what is on the machine, if it is later than the built-in one.
     pub(crate) fn open(configured: Option<&Path>) -> Result<Self, RegistryError> {
         let registry = match configured {
+            Some(path) if path == Path::new("builtin") => Self::embedded(),
             Some(path) => Self::read(path)?,
             None => Self::latest(FOLDERS.map(Path::new)),
         };

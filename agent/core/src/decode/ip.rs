@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use etherparse::{Ipv6ExtensionSlice, LaxIpv4Slice, LaxIpv6Slice};
+use etherparse::{IpNumber, LaxIpv4Slice, LaxIpv6Slice};
 
 use super::{ETHERTYPE_IPV6, be16, be32};
 use crate::packet::{Fragment, Ip, Packet, Tcp, Trouble};
@@ -87,10 +87,7 @@ fn ipv6(packet: &mut Packet<'_>, wire_rest: u32) {
     if stopped.is_some() {
         packet.trouble = Some(Trouble::Ipv6Extension);
     }
-    let fragment = slice.extensions().clone().into_iter().find_map(|extension| match extension {
-        Ipv6ExtensionSlice::Fragment(f) => Some(f.to_header()),
-        _ => None,
-    });
+    let fragment = fragment_header(slice.extensions().first_header(), slice.extensions().slice());
     let payload_len = u32::from(header.payload_length());
     packet.payload = slice.payload().payload;
     packet.ip = Some(Ip {
@@ -101,10 +98,28 @@ fn ipv6(packet: &mut Packet<'_>, wire_rest: u32) {
         // Length 0 is a jumbogram (RFC 2675) or offload: to the end of the frame.
         len: if payload_len == 0 { wire_rest } else { 40 + payload_len },
         ports: None,
-        // A lone fragment with offset 0 and nothing to follow is a whole packet (RFC 6946).
-        fragment: fragment
-            .filter(|f| f.fragment_offset.value() != 0 || f.more_fragments)
-            .map(|f| Fragment { id: f.identification, first: f.fragment_offset.value() == 0 }),
+        fragment,
         tcp: None,
     });
+}
+
+/// What the first fragment header says, if it says more than that the packet is whole (RFC 6946).
+///
+/// Walked here, and not with etherparse's iterator: that one goes on reading where a chain of extension headers
+/// was cut between two of them, beyond the end of the packet.
+fn fragment_header(first: Option<IpNumber>, mut bytes: &[u8]) -> Option<Fragment> {
+    let mut kind = first?;
+    loop {
+        let (&next, &length) = (bytes.first()?, bytes.get(1)?);
+        let length = match kind {
+            IpNumber::IPV6_FRAGMENTATION_HEADER => {
+                let (offset_and_flags, id) = (be16(bytes, 2)?, be32(bytes, 4)?);
+                let (offset, more) = (offset_and_flags >> 3, offset_and_flags & 1 != 0);
+                return (offset != 0 || more).then_some(Fragment { id, first: offset == 0 });
+            }
+            IpNumber::AUTHENTICATION_HEADER => (usize::from(length) + 2) * 4,
+            _ => (usize::from(length) + 1) * 8,
+        };
+        (kind, bytes) = (IpNumber(next), bytes.get(length..)?);
+    }
 }

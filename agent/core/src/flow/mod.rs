@@ -115,6 +115,8 @@ pub struct Flow {
 pub(crate) struct Part {
     /// First packet; nothing was counted without one.
     pub(crate) first: Option<Timestamp>,
+    /// Last packet: before the flow's own if one was late for the part before.
+    pub(crate) last: Timestamp,
     pub(crate) counters: [Counter; 2],
     pub(crate) tcp_flags: [u8; 2],
 }
@@ -133,6 +135,8 @@ pub(crate) struct Delta {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     pub(crate) at: Timestamp,
+    /// The latest time so far: later than `at` for a packet that is late.
+    pub(crate) now: Timestamp,
     pub(crate) window: Timestamp,
     pub(crate) wire_len: u64,
     pub(crate) ip_len: u64,
@@ -145,6 +149,7 @@ impl Flow {
     pub(crate) fn add(&mut self, way: usize, seen: &Seen) {
         self.last = self.last.max(seen.at);
         self.part.first.get_or_insert(seen.at);
+        self.part.last = self.part.last.max(seen.at);
         self.spoke[way] = true;
         let counter = &mut self.part.counters[way];
         counter.packets += 1;

@@ -98,7 +98,7 @@ impl Flow {
                 part: number,
                 side,
                 start,
-                end: self.last,
+                end: part.last,
                 interface: self.key.interface,
                 vlan: self.vlan,
                 local: (own.address, own.port),

@@ -1,10 +1,12 @@
 //! The flow table: bounded, looked up once a packet. A time-out is decided by packet time when a flow is looked
 //! at, so it does not matter when the table is swept.
 
+use std::cmp::Reverse;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::key::Key;
+use super::key::{Key, Kind};
 use super::record::{EndReason, FlowRecord};
 use super::{Delta, End, Flow, Part, Seen, Timeouts, tcp::Handshake};
 use crate::addr::MacAddr;
@@ -94,8 +96,8 @@ impl FlowTable {
         self.flows.len()
     }
 
-    /// Counts a packet in its flow, which `open` describes if it is the first one: then its class and ends are
-    /// returned.
+    /// Counts a packet in its flow, which `open` describes if it is the first one. Returns the flow's class and
+    /// ends if the packet is its first one in a window.
     pub(crate) fn observe(
         &mut self,
         probe: &Probe,
@@ -104,38 +106,50 @@ impl FlowTable {
         open: impl FnOnce() -> Opening,
     ) -> Option<(Class, [End; 2])> {
         let hash = probe.key.hash_with(&self.hasher, probe.src);
-        let mut found = self.index.find(hash, |&at| matches(&self.flows[at as usize], probe)).copied();
-        if let Some(at) = found {
+        let found = loop {
+            let Some(at) = self.find(hash, probe) else { break None };
             let flow = &mut self.flows[at as usize];
-            let over = run_timers(flow, seen.at, &self.timeouts, books);
-            let reused = !over && probe.tcp.is_some_and(|tcp| flow.handshake.is_reused_by(tcp));
-            if reused {
-                books.report(flow, seen.at, EndReason::Ended);
-            }
-            if over || reused {
+            if run_timers(flow, seen.now, &self.timeouts, books) {
                 self.remove(at, books);
-                found = None;
+                continue;
             }
-        }
-        let mut begun = None;
+            if !probe.tcp.is_some_and(|tcp| flow.handshake.is_reused_by(tcp)) {
+                break Some(at);
+            }
+            books.report(flow, seen.at, EndReason::Ended);
+            self.remove(at, books);
+            break None;
+        };
+        let mut appeared = false;
         let at = if let Some(at) = found {
             at
         } else {
             if self.flows.len() >= self.limit {
-                self.make_room(seen.at, books);
+                self.make_room(seen.now, books);
             }
             let opening = open();
-            begun = Some((opening.class, opening.ends));
+            appeared = true;
             self.insert(hash, probe, seen, opening)
         };
         let flow = &mut self.flows[at as usize];
         if flow.delta.window != seen.window {
             books.settle(flow);
             flow.delta.window = seen.window;
+            appeared = true;
         }
         let way = usize::from(probe.way != flow.first_way);
         flow.add(way, seen);
-        begun
+        appeared.then_some((flow.class, flow.ends))
+    }
+
+    /// The flow of a packet. Several fit where a router's leg of a conversation is seen beside a station's: then
+    /// the one that names most of the packet's stations, else the oldest, whatever the order in the table.
+    fn find(&self, hash: u64, probe: &Probe) -> Option<u32> {
+        let fitting = |&at: &u32| {
+            let flow = &self.flows[at as usize];
+            Some((agreement(flow, probe)?, Reverse(flow.id), at))
+        };
+        self.index.iter_hash(hash).filter_map(fitting).max().map(|(.., at)| at)
     }
 
     fn insert(&mut self, hash: u64, probe: &Probe, seen: &Seen, opening: Opening) -> u32 {
@@ -236,7 +250,7 @@ fn run_timers(flow: &mut Flow, now: Timestamp, timeouts: &Timeouts, books: &mut 
     let idle_due = flow.last + flow.idle(timeouts);
     if let Some(first) = flow.part.first {
         let active_due = first + timeouts.active;
-        if active_due <= idle_due && active_due <= now {
+        if active_due < idle_due && active_due <= now {
             books.report(flow, active_due, EndReason::Active);
         }
     }
@@ -248,18 +262,28 @@ fn run_timers(flow: &mut Flow, now: Timestamp, timeouts: &Timeouts, books: &mut 
     true
 }
 
-fn matches(flow: &Flow, probe: &Probe) -> bool {
+/// How many of the packet's MAC addresses are those that the flow must have; `None` if it is not of this flow.
+fn agreement(flow: &Flow, probe: &Probe) -> Option<u8> {
     if flow.key != probe.key {
-        return false;
+        return None;
+    }
+    if flow.key.kind != Kind::Pair {
+        // The sender is part of the conversation, be it that it has no address: hashes alone may be alike.
+        return (flow.ends[0].mac == probe.src).then_some(0);
     }
     let way = usize::from(probe.way != flow.first_way);
-    let agrees = |end: &End, mac: Option<MacAddr>| end.mac.is_none() || mac.is_none() || end.mac == mac;
-    agrees(&flow.ends[way], probe.src) && agrees(&flow.ends[1 - way], probe.dst)
+    let agrees = |end: &End, mac: Option<MacAddr>| match (end.mac, mac) {
+        (Some(must), Some(is)) => (must == is).then_some(1),
+        _ => Some(0),
+    };
+    Some(agrees(&flow.ends[way], probe.src)? + agrees(&flow.ends[1 - way], probe.dst)?)
 }
 
 /// The service port, and which end opened the conversation, by its first packet.
 fn service_port(probe: &Probe, ends: &[End; 2]) -> (u16, Option<usize>) {
-    let (Some(from), Some(to)) = (ends[0].port, ends[1].port) else { return (0, Some(0)) };
+    // A TCP connection whose opening was not seen may have been opened long ago, by anybody.
+    let known = |end| (probe.key.protocol != 6).then_some(end);
+    let (Some(from), Some(to)) = (ends[0].port, ends[1].port) else { return (0, known(0)) };
     if let Some(tcp) = probe.tcp {
         if tcp.opens() {
             return (to, Some(0));
@@ -269,8 +293,6 @@ fn service_port(probe: &Probe, ends: &[End; 2]) -> (u16, Option<usize>) {
         }
     }
     let protocol = u8::try_from(probe.key.protocol).unwrap_or(0);
-    // A TCP connection whose opening was not seen may have been opened long ago, by anybody.
-    let known = |end| (probe.key.protocol != 6).then_some(end);
     match service::serves(protocol, from, to) {
         Serves::Receiver => (to, known(0)),
         Serves::Sender => (from, known(1)),

@@ -34,6 +34,8 @@ impl Handshake {
                 && self.rtt_us.is_none()
             {
                 self.rtt_us = u32::try_from((at - sent).0).ok();
+                // Captured out of order: what comes later does not tell it either.
+                self.ambiguous |= self.rtt_us.is_none();
             }
         }
         self.fin[way] |= tcp.flags & Tcp::FIN != 0;

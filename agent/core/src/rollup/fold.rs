@@ -82,7 +82,8 @@ fn merge_where(rows: &mut Rows, to: fn(RowKey) -> RowKey, which: impl Fn(&RowKey
     let mut merged: HashMap<RowKey, Usage, RandomState> = HashMap::default();
     for (key, usage) in rows.drain(..) {
         let out = which(&key, &usage);
-        if out {
+        // What is `other` already was counted when it became so.
+        if out && key.endpoint != Endpoint::Other {
             folded.merge(usage.accounted(key.class));
         }
         merged.entry(if out { to(key) } else { key }).or_default().merge(&usage);

@@ -1,0 +1,108 @@
+//! What is kept, and for how long.
+
+use super::super::Retention;
+use super::*;
+
+const KEPT: Retention = Retention { minutes: 2, hours: 5, flows: 3, days: 20 };
+
+/// A file with an hour of each of 30 days from the first of November on, and a flow.
+fn thirty_days(store: &mut Store) {
+    for day in 0..30 {
+        let start = at("2026-11-01T10:00:00") + Span::from_secs(86_400 * day);
+        let minutes =
+            (0..3).map(|n| minute(start + Span::from_secs(60 * n), rows_of_all_classes())).collect();
+        let id = u64::try_from(day).unwrap();
+        store.flush(&Batch { flows: vec![flow(id, start)], ..batch(minutes) }).unwrap();
+    }
+}
+
+#[test]
+fn each_level_keeps_its_rows_for_its_time() {
+    let place = Place::new();
+    let mut store = place.open("UTC");
+    thirty_days(&mut store);
+    let days = sums(&store, "usage_by_day");
+    store.retain(ms("2026-11-30T10:02:00"), KEPT).unwrap();
+    let oldest = |store: &Store, table: &str, column: &str| -> String {
+        ask(store, &format!("SELECT datetime(min({column})/1000, 'unixepoch') FROM {table}"))
+    };
+    for (table, column, expected) in [
+        ("usage_minute", "window", "2026-11-28 10:02:00"),
+        ("coverage_minute", "window", "2026-11-28 10:02:00"),
+        ("usage_hour", "window", "2026-11-26 10:00:00"),
+        ("coverage_hour", "window", "2026-11-26 10:00:00"),
+        ("skip", "window", "2026-11-26 10:00:00"),
+        ("flow", "reported", "2026-11-28 10:00:00"),
+        ("usage_day", "window", "2026-11-01 00:00:00"),
+        ("coverage_day", "window", "2026-11-01 00:00:00"),
+    ] {
+        assert_eq!(oldest(&store, table, column), expected, "{table}");
+    }
+    assert_eq!(sums(&store, "usage_by_day"), days, "days keep their sums");
+}
+
+#[test]
+fn minutes_that_are_not_rolled_up_stay_whatever_their_age() {
+    let place = Place::new();
+    let mut store = place.open("UTC");
+    store.flush(&batch(vec![minute(at("2026-11-01T10:00:00"), rows_of_all_classes())])).unwrap();
+    let before = sums(&store, "usage_by_minute");
+    store.retain(ms("2030-01-01T00:00:00"), KEPT).unwrap();
+    assert_eq!(sums(&store, "usage_by_minute"), before);
+    assert_law(&store);
+    // Once it is, the minutes go and the day has them.
+    store.flush(&batch(vec![minute(at("2029-12-31T23:59:00"), vec![])])).unwrap();
+    store.retain(ms("2030-01-01T00:00:00"), KEPT).unwrap();
+    assert_eq!(sums(&store, "usage_by_minute"), [0; 4]);
+    assert_eq!(sums(&store, "usage_by_day"), before);
+}
+
+#[test]
+fn old_days_lose_peers_and_ports_and_no_byte() {
+    let place = Place::new();
+    let mut store = place.open("UTC");
+    thirty_days(&mut store);
+    let by_device = "SELECT mac || direction || protocol, sum(bytes_up) * 1000000 + sum(bytes_down) FROM usage_by_day GROUP BY 1 ORDER BY 1";
+    let (before, sums_before) = (pairs::<String, i64>(&store, by_device), sums(&store, "usage_day"));
+    for _ in 0..2 {
+        store.retain(ms("2026-11-30T10:02:00"), KEPT).unwrap();
+        assert_eq!(pairs::<String, i64>(&store, by_device), before);
+        assert_eq!(sums(&store, "usage_day"), sums_before);
+        let named = "SELECT min(window), max(window) FROM usage_day WHERE endpoint > 1 OR port > 0";
+        assert_eq!(
+            pairs::<i64, i64>(&store, named),
+            [(ms("2026-11-11T00:00:00"), ms("2026-11-29T00:00:00"))],
+            "the last day is still open"
+        );
+    }
+}
+
+#[test]
+fn rows_are_deleted_in_batches_of_whole_windows() {
+    let place = Place::new();
+    let mut store = place.open("UTC");
+    // More rows in one window than a batch has, and many windows in one batch.
+    let wide = (0..6_000).map(|n| row(remote(n), 443, 100)).collect();
+    let narrow = (0..59)
+        .map(|n| minute(at("2026-11-01T10:01:00") + Span::from_secs(60 * n), vec![row(remote(1), 443, 1)]));
+    let minutes = std::iter::once(minute(at("2026-11-01T10:00:00"), wide)).chain(narrow).collect();
+    store.flush(&batch(minutes)).unwrap();
+    store.flush(&batch(vec![minute(at("2026-11-30T10:00:00"), vec![row(remote(1), 443, 7)])])).unwrap();
+    store.retain(ms("2026-11-30T10:01:00"), KEPT).unwrap();
+    assert_eq!(ask::<i64>(&store, "SELECT count(*) FROM usage_minute"), 1);
+}
+
+#[test]
+fn the_space_of_deleted_rows_is_given_back() {
+    let place = Place::new();
+    let mut store = place.open("UTC");
+    for n in 0..20 {
+        let rows = (0..1_000).map(|n| row(remote(n), 443, 100)).collect();
+        store.flush(&batch(vec![minute(at("2026-11-01T10:00:00") + Span::from_secs(60 * n), rows)])).unwrap();
+    }
+    store.flush(&batch(vec![minute(at("2026-11-30T10:00:00"), vec![])])).unwrap();
+    let before: i64 = ask(&store, "PRAGMA page_count");
+    store.retain(ms("2026-11-30T10:01:00"), KEPT).unwrap();
+    let (after, free): (i64, i64) = (ask(&store, "PRAGMA page_count"), ask(&store, "PRAGMA freelist_count"));
+    assert!(free < 4 && after < before / 2, "{before} pages, then {after}, of which {free} are free");
+}
