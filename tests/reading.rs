@@ -266,8 +266,9 @@ fn days_are_those_of_the_zone_that_the_file_was_made_with() {
         read(&[sample("trunk.pcap"), "--db".into(), db.clone()]).status.success(),
         "without a wish the file's zone holds"
     );
-    let utc = "SELECT DISTINCT substr(utc, 12) FROM coverage_day";
-    assert_eq!(rows(&open(&db), utc), [["18:30"]]);
+    // Both samples are of one morning in UTC, which is the same day in Kolkata.
+    let day = "SELECT DISTINCT datetime(window / 1000, 'unixepoch') FROM usage_by_day";
+    assert_eq!(rows(&open(&db), day), [["2026-11-23 18:30:00"]]);
 }
 
 #[test]
