@@ -22,6 +22,8 @@ help:
 run: build lanscribe.db
 	@$(PROGRAM) devices --db lanscribe.db
 	@echo
+	@$(PROGRAM) top endpoints --limit 5 --db lanscribe.db 2>/dev/null
+	@echo
 	@echo "The file is lanscribe.db. Three questions to try:"
 	@echo
 	@sed 's/^/  /' tests/sample/queries.sh

@@ -6,6 +6,7 @@ mod captures;
 mod documented;
 mod people;
 mod reading;
+mod readme;
 mod sample;
 mod support;
 mod vendor;

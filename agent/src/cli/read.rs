@@ -7,11 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use lanscribe_core::pipeline::Pipeline;
 use lanscribe_core::stats::Stats;
 
+use super::text;
 use crate::capture::{self, CaptureError, Source};
 use crate::config::Config;
 use crate::store::{Capture, Store, StoreError};
@@ -139,9 +140,9 @@ fn progress_bar(files: &[PathBuf], quiet: bool) -> ProgressBar {
     let (bar, template) = match files.iter().map(length).sum::<Option<u64>>() {
         Some(length) => (
             ProgressBar::new(length),
-            "reading {bar:30} {percent:>3} %  {bytes} of {total_bytes}, {eta} left",
+            "reading {bar:30} {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}, {eta} left",
         ),
-        None => (ProgressBar::no_length(), "reading {spinner} {bytes}"),
+        None => (ProgressBar::no_length(), "reading {spinner} {decimal_bytes}"),
     };
     bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
     if let Ok(style) = ProgressStyle::with_template(template) {
@@ -152,18 +153,19 @@ fn progress_bar(files: &[PathBuf], quiet: bool) -> ProgressBar {
 
 /// What was read, and every limit that was reached.
 fn report(sources: &[Source], db: &Path, stats: &Stats) {
-    let (frames, bytes) = sources.iter().fold((0, 0), |sum, s| (sum.0 + s.frames, sum.1 + s.bytes));
+    let count = |n: u64| text::count(i64::try_from(n).unwrap_or(i64::MAX));
+    let (frames, bytes) = sources.iter().fold((0, 0_u64), |sum, s| (sum.0 + s.frames, sum.1 + s.bytes));
     eprintln!(
-        "read {} packets ({} on the wire) of {} devices into {}",
-        HumanCount(frames),
-        HumanBytes(bytes),
-        HumanCount(stats.devices as u64),
+        "read {} packets, {}, of {} devices into {}",
+        count(frames),
+        text::bytes(i64::try_from(bytes).unwrap_or(i64::MAX)),
+        count(stats.devices as u64),
         db.display()
     );
-    for (what, count) in stats.limits().into_iter().filter(|(_, count)| *count > 0) {
+    for (what, reached) in stats.limits().into_iter().filter(|(_, reached)| *reached > 0) {
         eprintln!(
             "lanscribe: a limit was reached: {} {what}; [limits] in the configuration may raise it",
-            HumanCount(count)
+            count(reached)
         );
     }
 }
