@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::addr::MacAddr;
 use crate::address_book::AddressBook;
+use crate::class::Class;
 use crate::device::{DeviceId, Devices};
 use crate::flow::End;
 use crate::flow::table::Opening;
 use crate::lan::Lan;
 use crate::packet::Packet;
-use crate::rollup::Class;
 
 /// The devices whose MAC addresses stand in the outermost link header.
 #[derive(Clone, Copy, Debug)]

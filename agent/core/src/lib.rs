@@ -7,6 +7,7 @@ pub mod addr;
 pub mod address_book;
 mod attribution;
 mod bucket;
+mod class;
 pub mod decode;
 pub mod device;
 pub mod flow;

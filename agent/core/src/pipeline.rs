@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::addr::{MacAddr, Prefix};
 use crate::address_book::{AddressBook, Interval};
 use crate::attribution::{Known, LinkEnds};
+use crate::class::Class;
 use crate::decode::{LinkType, decode};
 use crate::device::{DeviceChange, DeviceId, Devices};
 use crate::flow::key::Key;
@@ -15,7 +16,7 @@ use crate::fragment::Fragments;
 use crate::lan::{Lan, Source};
 use crate::learn::{News, Pupils};
 use crate::packet::Packet;
-use crate::rollup::{Class, Minute, Rollup, RowLimits};
+use crate::rollup::{Minute, Rollup, RowLimits};
 use crate::stats::Stats;
 use crate::time::{MINUTE, Span, Timestamp};
 

@@ -2,7 +2,13 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::Args;
+
+use super::names::{Direction, Names};
+use super::reader::Reader;
+use super::sums::Filter;
+use super::who;
 
 /// Which file is asked, about when, and how the answer is printed.
 #[derive(Debug, Args)]
@@ -32,4 +38,38 @@ pub(crate) struct PeriodArgs {
     /// Until when, in the same forms; a date means to the end of that day
     #[arg(long, value_name = "TIME", help_heading = "Period")]
     pub(crate) until: Option<String>,
+}
+
+/// Which rows count.
+#[derive(Debug, Args)]
+pub(crate) struct FilterArgs {
+    /// Only this device: its MAC or IP address, label, name, or a part of its name
+    #[arg(long, value_name = "WHO")]
+    device: Option<String>,
+    /// Only this: a protocol (tcp), a service (https), a port (8883), or both (tcp/8883)
+    #[arg(long, value_name = "WHICH")]
+    protocol: Option<String>,
+    /// Only this way
+    #[arg(long, value_enum)]
+    direction: Option<Direction>,
+}
+
+impl FilterArgs {
+    /// Finds what is meant in the file.
+    ///
+    /// # Errors
+    /// If nobody, or more than one, is meant, or the protocol is not known.
+    pub(crate) fn resolve(&self, reader: &Reader, names: &mut Names) -> Result<Filter> {
+        let find = |who: &str| who::find(reader, names, who).map(|who| who.ids);
+        Ok(Filter {
+            devices: self.device.as_deref().map(find).transpose()?,
+            services: self
+                .protocol
+                .as_deref()
+                .map(|text| names.services(text))
+                .transpose()?
+                .unwrap_or_default(),
+            direction: self.direction.map(Direction::number),
+        })
+    }
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::args::AskArgs;
+use super::identity::Identity;
 use super::listing::{Column, Form, Listing, Value, small_table, stdout};
 use super::names::{self, Names};
 use super::reader::Reader;
@@ -40,20 +41,6 @@ pub(crate) struct DeviceArgs {
     who: String,
     #[command(flatten)]
     ask: AskArgs,
-}
-
-/// Who a device is.
-struct Identity {
-    id: i64,
-    mac: Option<String>,
-    name: String,
-    label: Option<String>,
-    vendor: Option<String>,
-    random: bool,
-    role: Option<String>,
-    sent: (i64, i64),
-    received: (i64, i64),
-    seen: (i64, i64),
 }
 
 /// A name that it was heard by, or an address that it had: text, evidence, first and last.
@@ -250,26 +237,9 @@ impl Known {
 }
 
 fn identities(reader: &Reader, who: &Who) -> Result<Vec<Identity>> {
-    let sql =
-        "SELECT id, mac, name, label, vendor, mac_random, role, frames_sent, bytes_sent, frames_received,
-          bytes_received, first_seen, last_seen FROM device WHERE id = ?1";
-    let mut statement = reader.db.prepare(sql)?;
     let mut identities = Vec::new();
     for id in &who.ids {
-        identities.push(statement.query_row([id], |row| {
-            Ok(Identity {
-                id: row.get(0)?,
-                mac: row.get(1)?,
-                name: row.get(2)?,
-                label: row.get(3)?,
-                vendor: row.get(4)?,
-                random: row.get(5)?,
-                role: row.get(6)?,
-                sent: (row.get(7)?, row.get(8)?),
-                received: (row.get(9)?, row.get(10)?),
-                seen: (row.get(11)?, row.get(12)?),
-            })
-        })?);
+        identities.extend(Identity::load(&reader.db, Some(*id))?);
     }
     identities.sort_by_key(|identity| (std::cmp::Reverse(identity.seen.1), identity.id));
     Ok(identities)

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use rusqlite::Connection;
 
 use super::args::AskArgs;
+use super::identity::Identity;
 use super::listing::{Column, Listing, Value};
 use super::names::Names;
 use super::reader::Reader;
 use super::rows_left_out;
 use super::sums::{Filter, Key, Sum, sums};
-use super::windows::{Level, Part, plan};
+use super::windows::{Part, plan};
+use crate::store::Level;
 use crate::vendor::short;
 
 /// Days with traffic that "talks to" looks back, when no period is given.
@@ -81,24 +82,10 @@ type Peers = HashMap<i64, Vec<String>>;
 /// What each device moved, by its id.
 type Totals = HashMap<i64, Sum>;
 
-/// A device as the file has it.
-struct Row {
-    id: i64,
-    mac: Option<String>,
-    name: String,
-    label: Option<String>,
-    vendor: Option<String>,
-    random: bool,
-    role: Option<String>,
-    sent: (i64, i64),
-    received: (i64, i64),
-    seen: (i64, i64),
-}
-
 pub(crate) fn run(args: &DevicesArgs) -> Result<()> {
     let reader = Reader::open(&args.ask)?;
     let mut names = Names::new(&reader.db)?;
-    let mut rows = rows(&reader.db)?;
+    let mut rows = Identity::load(&reader.db, None)?;
     let parts = if reader.period.is_open() { last_days(&reader)? } else { plan(&reader)? };
     let (peers, totals) = usage(&reader, &parts, &mut names)?;
     if !reader.period.is_open() {
@@ -155,7 +142,7 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<()> {
 }
 
 /// The name with what it leaves out: the part that a device plays, and who made it.
-fn titled(row: &Row) -> String {
+fn titled(row: &Identity) -> String {
     let vendor = row.vendor.as_deref().map(short).filter(|vendor| !row.name.contains(&**vendor));
     let notes: Vec<String> = row.role.iter().cloned().chain(vendor).collect();
     if notes.is_empty() { row.name.clone() } else { format!("{} ({})", row.name, notes.join(", ")) }
@@ -168,28 +155,6 @@ fn latest(addresses: &[String]) -> String {
         [one] => one.clone(),
         [first, more @ ..] => format!("{first} +{}", more.len()),
     }
-}
-
-fn rows(db: &Connection) -> Result<Vec<Row>> {
-    let sql =
-        "SELECT id, mac, name, label, vendor, mac_random, role, frames_sent, bytes_sent, frames_received,
-          bytes_received, first_seen, last_seen FROM device WHERE id > 0 ORDER BY id";
-    let mut statement = db.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
-        Ok(Row {
-            id: row.get(0)?,
-            mac: row.get(1)?,
-            name: row.get(2)?,
-            label: row.get(3)?,
-            vendor: row.get(4)?,
-            random: row.get(5)?,
-            role: row.get(6)?,
-            sent: (row.get(7)?, row.get(8)?),
-            received: (row.get(9)?, row.get(10)?),
-            seen: (row.get(11)?, row.get(12)?),
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Each device's addresses in the period: IPv4 first, link-local ones last, and the latest before older ones.

@@ -4,12 +4,11 @@ use anyhow::Result;
 use clap::Args;
 use rusqlite::Row;
 
-use super::args::AskArgs;
+use super::args::{AskArgs, FilterArgs};
 use super::listing::{Column, Form, Listing, Value};
-use super::names::{self, Direction, Names};
+use super::names::{self, Names};
 use super::reader::Reader;
-use super::sums::Filter;
-use super::{rows_left_out, who};
+use super::rows_left_out;
 use crate::store::calendar::{HOUR, MINUTE};
 
 /// Rows of a table when nothing else was said.
@@ -33,15 +32,8 @@ const LATEST: i64 = 24 * HOUR;
   lanscribe flows --device 192.168.1.23 --protocol domain --since today
   lanscribe flows --direction remote --since yesterday --until yesterday --csv > flows.csv")]
 pub(crate) struct FlowsArgs {
-    /// Only this device: its MAC or IP address, label, name, or a part of its name
-    #[arg(long, value_name = "WHO")]
-    device: Option<String>,
-    /// Only this: a protocol (tcp), a service (https), a port (8883), or both (tcp/8883)
-    #[arg(long, value_name = "WHICH")]
-    protocol: Option<String>,
-    /// Only this way
-    #[arg(long, value_enum)]
-    direction: Option<Direction>,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Print at most so many rows, the newest; 0 for all. Tables have 50 if nothing is said, JSON and CSV all
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -90,16 +82,7 @@ const COLUMNS: [Column; 35] = [
 pub(crate) fn run(args: &FlowsArgs) -> Result<()> {
     let reader = Reader::open(&args.ask)?;
     let mut names = Names::new(&reader.db)?;
-    let filter = Filter {
-        devices: args
-            .device
-            .as_deref()
-            .map(|who| who::find(&reader, &names, who))
-            .transpose()?
-            .map(|who| who.ids),
-        services: args.protocol.as_deref().map(|text| names.services(text)).transpose()?.unwrap_or_default(),
-        direction: args.direction.map(Direction::number),
-    };
+    let filter = args.filter.resolve(&reader, &mut names)?;
     let limit = match args.limit {
         Some(0) => usize::MAX,
         Some(limit) => limit,

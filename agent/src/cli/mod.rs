@@ -6,6 +6,7 @@ mod device;
 mod devices;
 pub(crate) mod exit;
 mod flows;
+mod identity;
 mod listing;
 mod names;
 pub(crate) mod oui;

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::args::AskArgs;
+use super::args::{AskArgs, FilterArgs};
 use super::listing::{Column, Listing, Value};
-use super::names::{self, Direction, Names};
+use super::names::{self, Names};
 use super::reader::Reader;
+use super::rows_left_out;
 use super::sums::{Filter, Key, Sum, sums};
 use super::windows::plan;
-use super::{rows_left_out, who};
 
 /// Show who, with whom, or what service moved most bytes
 ///
@@ -31,15 +31,8 @@ pub(crate) struct TopArgs {
     /// Most of what comes first
     #[arg(long, value_enum, default_value = "total")]
     sort: Sort,
-    /// Only this device: its MAC or IP address, label, name, or a part of its name
-    #[arg(long, value_name = "WHO")]
-    device: Option<String>,
-    /// Only this: a protocol (tcp), a service (https), a port (8883), or both (tcp/8883)
-    #[arg(long, value_name = "WHICH")]
-    protocol: Option<String>,
-    /// Only this way
-    #[arg(long, value_enum)]
-    direction: Option<Direction>,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Print at most so many rows; 0 for all
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
@@ -88,16 +81,7 @@ const SHARE: Column = Column::new("share", "SHARE").right();
 pub(crate) fn run(args: &TopArgs) -> Result<()> {
     let reader = Reader::open(&args.ask)?;
     let mut names = Names::new(&reader.db)?;
-    let filter = Filter {
-        devices: args
-            .device
-            .as_deref()
-            .map(|who| who::find(&reader, &names, who))
-            .transpose()?
-            .map(|who| who.ids),
-        services: args.protocol.as_deref().map(|text| names.services(text)).transpose()?.unwrap_or_default(),
-        direction: args.direction.map(Direction::number),
-    };
+    let filter = args.filter.resolve(&reader, &mut names)?;
     let (keys, first): (&[Key], &[Column]) = match args.what {
         What::Devices => (
             &[Key::Device],

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::args::AskArgs;
+use super::args::{AskArgs, FilterArgs};
 use super::listing::{Column, Form, Listing, Value, iso};
-use super::names::{self, Direction, Names};
+use super::names::{self, Names};
 use super::reader::Reader;
-use super::sums::{Filter, Key, Sum, sums};
+use super::rows_left_out;
+use super::sums::{Key, Sum, sums};
 use super::windows::{By, windows};
-use super::{rows_left_out, who};
 
 /// Rows of a table when nothing else was said.
 const ROWS: usize = 100;
@@ -35,15 +35,8 @@ pub(crate) struct UsageArgs {
     /// What else has rows of its own
     #[arg(long, value_enum, value_delimiter = ',', default_value = "device", value_name = "WHAT")]
     per: Vec<Per>,
-    /// Only this device: its MAC or IP address, label, name, or a part of its name
-    #[arg(long, value_name = "WHO")]
-    device: Option<String>,
-    /// Only this: a protocol (tcp), a service (https), a port (8883), or both (tcp/8883)
-    #[arg(long, value_name = "WHICH")]
-    protocol: Option<String>,
-    /// Only this way
-    #[arg(long, value_enum)]
-    direction: Option<Direction>,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Print at most so many rows, the newest; 0 for all. Tables have 100 if nothing is said, JSON and CSV all
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -97,16 +90,7 @@ impl Per {
 pub(crate) fn run(args: &UsageArgs) -> Result<()> {
     let reader = Reader::open(&args.ask)?;
     let mut names = Names::new(&reader.db)?;
-    let filter = Filter {
-        devices: args
-            .device
-            .as_deref()
-            .map(|who| who::find(&reader, &names, who))
-            .transpose()?
-            .map(|who| who.ids),
-        services: args.protocol.as_deref().map(|text| names.services(text)).transpose()?.unwrap_or_default(),
-        direction: args.direction.map(Direction::number),
-    };
+    let filter = args.filter.resolve(&reader, &mut names)?;
     let mut per = args.per.clone();
     per.sort_unstable_by_key(|per| *per as u8);
     per.dedup();

@@ -6,25 +6,8 @@ use rusqlite::Connection;
 
 use super::period::Period;
 use super::reader::Reader;
+use crate::store::Level;
 use crate::store::calendar::{Calendar, HOUR, MINUTE};
-
-/// The levels of usage and coverage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
-    Minute,
-    Hour,
-    Day,
-}
-
-impl Level {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-        }
-    }
-}
 
 /// Rows of one level whose windows start in `from..to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

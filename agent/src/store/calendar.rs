@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::write::Level;
+use super::level::Level;
 
 /// Milliseconds of the windows of fixed length.
 pub(crate) const MINUTE: i64 = 60_000;

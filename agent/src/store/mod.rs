@@ -3,6 +3,7 @@
 pub(crate) mod calendar;
 mod captures;
 mod dimensions;
+mod level;
 mod remember;
 mod retain;
 mod roll;
@@ -15,6 +16,7 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 pub(crate) use captures::Capture;
+pub(crate) use level::Level;
 pub(crate) use retain::Retention;
 
 use calendar::Calendar;

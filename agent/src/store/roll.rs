@@ -4,7 +4,8 @@
 use rusqlite::{Connection, Result};
 
 use super::calendar::{Calendar, HOUR, MINUTE};
-use super::write::{COVERAGE_SUMS, Level, USAGE_SUMS};
+use super::level::Level;
+use super::write::{COVERAGE_SUMS, USAGE_SUMS};
 
 /// Endpoints of one device in one hour; the smallest beyond that become `other`.
 const ENDPOINTS: i64 = 512;

@@ -9,25 +9,8 @@ use rusqlite::{Connection, Result, Statement};
 
 use super::calendar::{Calendar, HOUR};
 use super::dimensions::{Dimensions, integer, text};
+use super::level::Level;
 use super::{Store, StoreError, roll, set_meta};
-
-/// A level of usage and coverage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
-    Minute,
-    Hour,
-    Day,
-}
-
-impl Level {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-        }
-    }
-}
 
 /// What happens to a coverage row that is there already: a window may come in pieces.
 pub(super) const COVERAGE_SUMS: &str = "ON CONFLICT DO UPDATE SET

@@ -8,8 +8,8 @@ pub mod tcp;
 use std::net::IpAddr;
 
 use crate::addr::{MacAddr, is_group};
+use crate::class::{Class, Endpoint};
 use crate::device::{Count, DeviceId};
-use crate::rollup::{Class, Endpoint};
 use crate::time::{Span, Timestamp};
 
 use key::Key;

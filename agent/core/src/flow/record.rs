@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::{Counter, Flow};
+use crate::class::{Class, Endpoint};
 use crate::device::DeviceId;
-use crate::rollup::{Class, Endpoint};
 use crate::service;
 use crate::time::{Span, Timestamp};
 

@@ -10,8 +10,9 @@ use super::key::{Key, Kind};
 use super::record::{EndReason, FlowRecord};
 use super::{Delta, End, Flow, Part, Seen, Timeouts, tcp::Handshake};
 use crate::addr::MacAddr;
+use crate::class::Class;
 use crate::packet::Tcp;
-use crate::rollup::{Class, Rollup};
+use crate::rollup::Rollup;
 use crate::service::{self, Serves};
 use crate::time::Timestamp;
 
