@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::support::frames::{Frames, Station};
 use crate::support::{lanscribe, number, open, read, rows, said, sample};
 
 const FRAMES: &str = "SELECT coalesce(sum(frames), 0) FROM coverage_by_day";
@@ -290,14 +291,24 @@ fn a_read_that_is_killed_half_way_leaves_the_file_as_it_was() {
     let (_dir, db) = place();
     read(&[sample("trunk.pcap"), "--db".into(), db.clone()]);
     let before = rows(&open(&db), "SELECT * FROM usage_minute");
-    // A capture through a pipe that does not end: it is handed over twice, and then the program is killed.
+    // A capture through a pipe that does not end, with so many flows that most are written before the program is killed.
+    let (home, away) = (Station::new(1, [10, 0, 0, 1]), Station::new(2, [10, 0, 0, 2]).beyond([8, 8, 8, 8]));
+    let mut frames = Frames::default();
+    for n in 0..120_000 {
+        let port = 1024 + u16::try_from(n % 60_000).unwrap();
+        frames.udp(1_700_000_000_000_000 + i64::from(n) * 10_000, (home, port), (away, 53), 10);
+    }
     let mut child =
         lanscribe().args(["read", "-q", "-", "--db"]).arg(&db).stdin(Stdio::piped()).spawn().unwrap();
-    let capture = std::fs::read(sample("home.pcap")).unwrap();
     let mut input = child.stdin.take().unwrap();
-    input.write_all(&capture).unwrap();
-    input.write_all(&capture[24..]).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    input.write_all(&frames.pcap()).unwrap();
+    let log = db.with_extension("db-wal");
+    let grown = || std::fs::metadata(&log).is_ok_and(|log| log.len() > 1 << 20);
+    let began = std::time::Instant::now();
+    while !grown() {
+        assert!(began.elapsed().as_secs() < 60, "nothing was written yet");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(rows(&open(&db), "SELECT * FROM usage_minute"), before);
