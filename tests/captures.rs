@@ -68,7 +68,7 @@ fn every_window_of_every_real_capture_adds_up_at_every_level_and_limit() {
     let dir = tempfile::tempdir().unwrap();
     let tiny = dir.path().join("tiny.toml");
     std::fs::write(&tiny, TINY).unwrap();
-    let (mut read_whole, mut folded, mut evicted) = (0, 0, 0);
+    let (mut read_whole, mut folded, mut evicted, mut rolled) = (0, 0, 0, 0);
     for file in files {
         let databases = [dir.path().join("a.db"), dir.path().join("b.db")];
         let args = |n: usize| {
@@ -92,6 +92,10 @@ fn every_window_of_every_real_capture_adds_up_at_every_level_and_limit() {
                 );
             }
         }
+        rolled += number(&whole, "SELECT count(*) FROM usage_hour");
+        let stray =
+            "SELECT count(*) FROM usage_minute WHERE window NOT IN (SELECT window FROM coverage_minute)";
+        assert_eq!(number(&limited, stray), 0, "{}", file.display());
         // A flow that was ended early may have its class decided again, when more was known.
         let flows_survived = number(&limited, "SELECT count(*) FROM flow WHERE end_reason = 5") == 0;
         if flows_survived {
@@ -106,7 +110,10 @@ fn every_window_of_every_real_capture_adds_up_at_every_level_and_limit() {
         databases.iter().for_each(|d| std::fs::remove_file(d).unwrap());
         read_whole += i64::from(said(&output).contains("packets"));
     }
-    assert!(read_whole > 200 && folded > 10_000 && evicted > 50, "{read_whole} {folded} {evicted}");
+    assert!(
+        read_whole > 200 && folded > 10_000 && evicted > 50 && rolled > 1_000,
+        "{read_whole} {folded} {evicted} {rolled}"
+    );
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn the_same_capture_twice_is_refused_however_it_is_packed_unless_again_is_said()
         let refused = read(&[same, "--db".into(), db.clone()]);
         assert_eq!(refused.status.code(), Some(65));
         assert!(
-            said(&refused).contains("already in the database") && said(&refused).contains("--again"),
+            said(&refused).contains("in the database already") && said(&refused).contains("--again"),
             "{}",
             said(&refused)
         );
@@ -286,22 +286,104 @@ fn a_stream_that_turns_to_garbage_is_told_at_once_and_not_waited_for() {
     drop(input);
 }
 
-#[test]
-fn a_read_that_is_killed_half_way_leaves_the_file_as_it_was() {
-    let (_dir, db) = place();
-    read(&[sample("trunk.pcap"), "--db".into(), db.clone()]);
-    let before = rows(&open(&db), "SELECT * FROM usage_minute");
-    // A capture through a pipe that does not end, with so many flows that most are written before the program is killed.
+/// A capture of `count` one-packet flows, a hundred a second.
+fn many_flows(count: i64) -> Frames {
     let (home, away) = (Station::new(1, [10, 0, 0, 1]), Station::new(2, [10, 0, 0, 2]).beyond([8, 8, 8, 8]));
     let mut frames = Frames::default();
-    for n in 0..120_000 {
+    for n in 0..count {
         let port = 1024 + u16::try_from(n % 60_000).unwrap();
-        frames.udp(1_700_000_000_000_000 + i64::from(n) * 10_000, (home, port), (away, 53), 10);
+        frames.udp(1_700_000_000_000_000 + n * 10_000, (home, port), (away, 53), 10);
     }
+    frames
+}
+
+#[test]
+fn a_capture_that_has_grown_is_not_counted_twice_and_one_that_is_empty_is_no_other() {
+    let (dir, db) = place();
+    let whole = std::fs::read(sample("home.pcap")).unwrap();
+    let file = |name: &str, bytes: usize| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, &whole[..bytes]).unwrap();
+        path
+    };
+    let (empty, empty_too) = (file("1.pcap", 24), file("2.pcap", 24));
+    assert!(read(&[empty, empty_too, "--db".into(), db.clone()]).status.success());
+    assert_eq!(
+        read(&[file("grows.pcap", 200_000), "--db".into(), db.clone()]).status.code(),
+        Some(65),
+        "cut"
+    );
+    let frames = number(&open(&db), FRAMES);
+    let refused = read(&[file("grows.pcap", whole.len()), "--db".into(), db.clone()]);
+    assert_eq!(refused.status.code(), Some(65));
+    assert!(said(&refused).contains("the beginning of it is in the database already"), "{}", said(&refused));
+    assert_eq!(number(&open(&db), FRAMES), frames);
+}
+
+#[test]
+fn ctrl_c_ends_a_stream_with_the_program_that_captures_and_keeps_what_came() {
+    let (_dir, db) = place();
     let mut child =
         lanscribe().args(["read", "-q", "-", "--db"]).arg(&db).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
-    input.write_all(&frames.pcap()).unwrap();
+    let capture = std::fs::read(sample("home.pcap")).unwrap();
+    // The file is opened once the signal is taken care of.
+    input.write_all(&capture[..500_000]).unwrap();
+    while !db.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let interrupt =
+        std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
+    assert!(interrupt.unwrap().success());
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    input.write_all(&capture[500_000..]).unwrap();
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(number(&open(&db), FRAMES), 3184);
+}
+
+#[test]
+fn what_names_no_file_on_the_disk_is_no_database() {
+    let (dir, _) = place();
+    for (name, code) in [(":memory:", 0), ("file:x.db?mode=memory", 0), (".", 65)] {
+        let mut command = lanscribe();
+        command.args(["read", "-q"]).arg(sample("trunk.pcap")).args(["--db", name]).current_dir(dir.path());
+        assert_eq!(command.status().unwrap().code(), Some(code), "{name}");
+        assert!(code != 0 || dir.path().join(name).is_file(), "{name} is the name of a file");
+    }
+}
+
+#[test]
+fn a_reader_that_forgets_its_transaction_is_waited_for_and_then_named() {
+    let (_dir, db) = place();
+    read(&[sample("trunk.pcap"), "--db".into(), db.clone()]);
+    let reader = open(&db);
+    reader.execute_batch("BEGIN; SELECT count(*) FROM flow").unwrap();
+    let child = lanscribe()
+        .args(["read", "-q"])
+        .arg(sample("home.pcap"))
+        .arg("--db")
+        .arg(&db)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    reader.execute_batch("COMMIT").unwrap();
+    assert!(child.wait_with_output().unwrap().status.success(), "it waited");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM flow").unwrap();
+    let refused = read(&[sample("cooked.pcapng"), "--db".into(), db]);
+    assert_eq!(refused.status.code(), Some(75));
+    assert!(said(&refused).contains("in use by another program"), "{}", said(&refused));
+}
+
+#[test]
+fn a_read_that_is_killed_half_way_leaves_the_file_as_it_was() {
+    let (dir, db) = place();
+    read(&[sample("trunk.pcap"), "--db".into(), db.clone()]);
+    let before = rows(&open(&db), "SELECT * FROM usage_minute");
+    // So many flows that many are written before the program is killed.
+    let capture = many_flows(200_000).write(dir.path(), "many.pcap");
+    let mut child = lanscribe().args(["read", "-q"]).arg(&capture).arg("--db").arg(&db).spawn().unwrap();
     let log = db.with_extension("db-wal");
     let grown = || std::fs::metadata(&log).is_ok_and(|log| log.len() > 1 << 20);
     let began = std::time::Instant::now();

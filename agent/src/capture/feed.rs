@@ -4,30 +4,23 @@
 //! thread through a pipe that it opens by name: no temporary file, whatever the size.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
 /// How a gzip file begins (RFC 1952 section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const CHUNK: usize = 128 * 1024;
-/// How much of a capture tells it from every other one. Its first packet's time stamp would nearly do; the rest of
-/// the file would cost a third of the time that reading it takes on a processor without SHA instructions.
-const HEAD: u64 = 1 << 20;
 
 /// Where libpcap finds the bytes.
 #[derive(Debug)]
 pub(crate) struct Feed {
     /// The name to open.
     pub(crate) path: String,
-    /// SHA-256 of the first mebibyte, unpacked, in hexadecimal: two captures that begin alike hold the same packets,
-    /// be one of them packed, cut, or grown since.
-    pub(crate) digest: String,
     /// Keeps the pipe open until libpcap has opened it by name.
     _pipe: Option<io::PipeReader>,
     /// Why the thread could not hand everything over; set before it closes the pipe.
@@ -43,38 +36,32 @@ impl Feed {
         if path == Path::new("-") {
             return Self::through_pipe(io::stdin());
         }
-        let mut file = File::open(path)?;
+        let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         match path.to_str() {
             // What is no regular file can be opened once only.
-            Some(name) if metadata.is_file() && !is_packed(path) => Ok(Self {
-                path: name.to_owned(),
-                digest: digest(&head(&mut file)?),
-                _pipe: None,
-                failed: Arc::default(),
-            }),
+            Some(name) if metadata.is_file() && !is_packed(path) => {
+                Ok(Self { path: name.to_owned(), _pipe: None, failed: Arc::default() })
+            }
             _ => Self::through_pipe(file),
         }
     }
 
     fn through_pipe(input: impl Read + Send + 'static) -> io::Result<Self> {
         let mut input = BufReader::with_capacity(CHUNK, input);
-        let mut input: Box<dyn Read + Send> = match input.fill_buf()?.starts_with(&GZIP_MAGIC) {
+        let input: Box<dyn Read + Send> = match input.fill_buf()?.starts_with(&GZIP_MAGIC) {
             true => Box::new(MultiGzDecoder::new(input)),
             false => Box::new(input),
         };
-        let head = head(&mut input)?;
-        let digest = digest(&head);
         let (reader, writer) = io::pipe()?;
-        let all = Cursor::new(head).chain(input);
         let failed = Arc::new(OnceLock::new());
         let failure = Arc::clone(&failed);
-        thread::Builder::new().name("unpack".to_owned()).spawn(move || hand_over(all, writer, &failure))?;
+        thread::Builder::new().name("unpack".to_owned()).spawn(move || hand_over(input, writer, &failure))?;
         let path = format!("/dev/fd/{}", reader.as_raw_fd());
-        Ok(Self { path, digest, _pipe: Some(reader), failed })
+        Ok(Self { path, _pipe: Some(reader), failed })
     }
 
     /// Why the bytes ended early, once libpcap has seen their end: a packed file that is damaged, for example. The
@@ -88,26 +75,6 @@ impl Feed {
 pub(crate) fn is_packed(path: &Path) -> bool {
     let mut magic = [0; 2];
     File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == GZIP_MAGIC
-}
-
-/// The first mebibyte. Damage within it is found again, and told, when the bytes are handed over.
-fn head(input: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    match input.take(HEAD).read_to_end(&mut head) {
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
-            ) =>
-        {
-            Ok(head)
-        }
-        read => read.map(|_| head),
-    }
-}
-
-fn digest(head: &[u8]) -> String {
-    Sha256::digest(head).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn hand_over(mut input: impl Read, mut output: io::PipeWriter, failure: &OnceLock<io::Error>) {

@@ -3,7 +3,9 @@
 mod feed;
 mod layout;
 mod source;
+mod tally;
 
 pub(crate) use feed::is_packed;
 pub(crate) use layout::check as check_layout;
 pub(crate) use source::{CaptureError, Source, read_all};
+pub(crate) use tally::Tally;

@@ -59,17 +59,12 @@ impl Frame<'_> {
 
 /// One open capture file.
 pub(crate) struct Source {
-    /// As it was named.
-    pub(crate) path: PathBuf,
+    path: PathBuf,
     capture: Capture<Offline>,
     link_type: LinkType,
     feed: Feed,
-    /// What tells it from other captures.
-    pub(crate) digest: String,
-    /// What was read so far.
-    pub(crate) frames: u64,
-    pub(crate) bytes: u64,
-    pub(crate) span: Option<(Timestamp, Timestamp)>,
+    /// Frames that were read so far.
+    frames: u64,
 }
 
 impl Source {
@@ -94,22 +89,7 @@ impl Source {
                 .collect::<Vec<_>>()
                 .join(", "),
         })?;
-        Ok(Self {
-            path: path.to_owned(),
-            capture,
-            link_type,
-            digest: feed.digest.clone(),
-            feed,
-            frames: 0,
-            bytes: 0,
-            span: None,
-        })
-    }
-
-    fn count(&mut self, at: Timestamp, wire_len: u32) {
-        self.frames += 1;
-        self.bytes += u64::from(wire_len);
-        self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        Ok(Self { path: path.to_owned(), capture, link_type, feed, frames: 0 })
     }
 
     /// The end of the file, or why it came early.
@@ -138,13 +118,13 @@ fn time(header: &PacketHeader) -> Timestamp {
     Timestamp(seconds.saturating_mul(1_000_000).saturating_add(nanos.div_euclid(1_000))).clamped()
 }
 
-/// Hands every frame of all sources to `handle` in order of time, as mergecap would. Files that follow one
+/// Hands every frame of all sources to `handle`, with the number of its source, in order of time, as mergecap would. Files that follow one
 /// another, like those of a rotating capture, and files that overlap are alike.
 ///
 /// Returns, for each source, whether it was read to its end.
 pub(crate) fn read_all<E>(
     sources: &mut [Source],
-    mut handle: impl FnMut(&Frame<'_>) -> Result<(), E>,
+    mut handle: impl FnMut(usize, &Frame<'_>) -> Result<(), E>,
 ) -> Result<Vec<Result<(), CaptureError>>, E> {
     if let [source] = sources {
         return Ok(vec![read_one(source, &mut handle)?]);
@@ -160,8 +140,8 @@ pub(crate) fn read_all<E>(
     }
     while let Some(Reverse((at, n))) = next.pop() {
         let (wire_len, bytes) = &buffers[n];
-        handle(&Frame { at, link_type: sources[n].link_type, wire_len: *wire_len, bytes })?;
-        sources[n].count(at, buffers[n].0);
+        handle(n, &Frame { at, link_type: sources[n].link_type, wire_len: *wire_len, bytes })?;
+        sources[n].frames += 1;
         match pull(&mut sources[n], &mut buffers[n]) {
             Ok(at) => next.push(Reverse((at, n))),
             Err(error) => ends[n] = sources[n].ended(&error),
@@ -175,27 +155,19 @@ const AT_ONCE: usize = 4096;
 
 fn read_one<E>(
     source: &mut Source,
-    handle: &mut impl FnMut(&Frame<'_>) -> Result<(), E>,
+    handle: &mut impl FnMut(usize, &Frame<'_>) -> Result<(), E>,
 ) -> Result<Result<(), CaptureError>, E> {
     let link_type = source.link_type;
     loop {
-        let (mut frames, mut bytes, mut span, mut failed) = (0, 0, source.span, None);
+        let (mut frames, mut failed) = (0, None);
         let read = source.capture.for_each(Some(AT_ONCE), |packet| {
-            if failed.is_some() {
-                return;
+            if failed.is_none() {
+                let (at, wire_len) = (time(packet.header), packet.header.len);
+                failed = handle(0, &Frame { at, link_type, wire_len, bytes: packet.data }).err();
+                frames += 1;
             }
-            let frame =
-                Frame { at: time(packet.header), link_type, wire_len: packet.header.len, bytes: packet.data };
-            frames += 1;
-            bytes += u64::from(frame.wire_len);
-            span = Some(
-                span.map_or((frame.at, frame.at), |(first, last)| (frame.at.min(first), frame.at.max(last))),
-            );
-            failed = handle(&frame).err();
         });
         source.frames += frames;
-        source.bytes += bytes;
-        source.span = span;
         match (failed, read) {
             (Some(error), _) => return Err(error),
             (None, Err(error)) => return Ok(source.ended(&error)),

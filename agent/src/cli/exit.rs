@@ -90,6 +90,7 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             | StoreError::Again(..)
             | StoreError::Twice(..) => DATA_ERROR,
             StoreError::Zone { .. } => CONFIG,
+            StoreError::Busy(_) => TRY_AGAIN,
             // SQLite does not tell a file that may not be opened from one that cannot be made.
             StoreError::Sqlite { path, source } => match of_sqlite(source) {
                 CANNOT_CREATE if path.exists() => NO_PERMISSION,

@@ -82,14 +82,21 @@ pub(crate) fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) if exit::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lanscribe: {}", exit::said(&error));
+            say(exit::said(&error));
             ExitCode::from(exit::code(&error))
         }
+    }
+}
+
+/// Says something beside the answer. Names of files may hold anything, so it is made visible line by line.
+fn say(what: impl std::fmt::Display) {
+    for (n, line) in what.to_string().lines().enumerate() {
+        eprintln!("{}{}", if n == 0 { "lanscribe: " } else { "" }, text::visible(line));
     }
 }
 
 /// Says that there is more than was printed.
 fn rows_left_out(limit: usize, which: &str) {
     let rows = if limit == 1 { "row" } else { "rows" };
-    eprintln!("lanscribe: {limit} {rows}; {which} ones were left out, --limit 0 prints all");
+    say(format_args!("{limit} {rows}; {which} ones were left out, --limit 0 prints all"));
 }

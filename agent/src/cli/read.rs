@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::Args;
@@ -11,11 +13,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use lanscribe_core::pipeline::Pipeline;
 use lanscribe_core::stats::Stats;
+use signal_hook::consts::SIGINT;
 
 use super::text;
-use crate::capture::{self, CaptureError, Source};
+use crate::capture::{self, CaptureError, Source, Tally};
 use crate::config::Config;
-use crate::store::{Capture, Store, StoreError};
+use crate::store::{Capture, Captures, Store, StoreError};
 use crate::vendor::Registry;
 
 /// Rows that wait in memory before they are written: many share what a flush costs, and memory stays flat.
@@ -61,70 +64,98 @@ pub(crate) fn run(args: &ReadArgs) -> Result<ExitCode> {
     let config = Config::load(args.config.as_deref())?;
     capture::check_layout().map_err(anyhow::Error::msg)?;
     let mut sources = args.files.iter().map(|f| Source::open(f)).collect::<Result<Vec<_>, _>>()?;
+    let streams = args.files.iter().any(|path| !path.is_file());
+    if streams {
+        end_with_the_stream()?;
+    }
     let registry = Registry::open(config.registry.as_deref())?;
     let mut store = Store::open(&args.db, config.time_zone.clone())?.with_vendors(registry);
-    if !args.again {
-        refuse_again(&sources, &store)?;
-    }
+    let known = if args.again { Captures::default() } else { store.captures()? };
 
-    // All or nothing: who stops it half-way can read the capture again.
+    // All or nothing: who stops it half-way can read the capture again. A stream cannot be read again, so it is kept
+    // as it comes, from where it can no longer turn out to be a capture that is in the file.
     store.begin()?;
+    let mut whole = true;
     let mut pipeline = Pipeline::new(config.pipeline());
     store.remember(&mut pipeline)?;
     let progress = progress_bar(&args.files, args.quiet);
+    let mut tallies = vec![Tally::default(); sources.len()];
     let (mut frames, mut bytes) = (0_u64, 0_u64);
-    let ends = capture::read_all(&mut sources, |frame| {
+    let ends = capture::read_all(&mut sources, |n, frame| {
+        let tally = &mut tallies[n];
+        tally.count(frame);
+        if let Some(earlier) = known.find(tally.frames, || tally.digest()) {
+            return Err(StoreError::Again(args.files[n].clone(), earlier.to_owned()));
+        }
         pipeline.packet(frame.at, 0, frame.link_type, frame.wire_len, frame.bytes);
         frames += 1;
         bytes += frame.file_len();
         if frames % PROGRESS == 0 {
             progress.set_position(bytes);
         }
-        if pipeline.pending() >= PENDING { store.flush(&pipeline.take_batch()) } else { Ok(()) }
+        if pipeline.pending() < PENDING {
+            return Ok(());
+        }
+        if whole && streams && tallies.iter().all(|tally| tally.frames > known.longest()) {
+            store.commit()?;
+            whole = false;
+        }
+        store.flush(&pipeline.take_batch())
     })?;
+    refuse_twice(&args.files, &tallies, args.again)?;
     pipeline.finish();
     store.flush(&pipeline.take_batch())?;
     progress.finish_and_clear();
 
-    let mut last = None;
-    for (source, end) in sources.iter().zip(&ends) {
-        last = last.max(source.span.map(|(_, last)| last.as_millis()));
-        store.note_capture(&noted(source, end), Timestamp::now().as_millisecond())?;
+    for ((path, tally), end) in args.files.iter().zip(&tallies).zip(&ends) {
+        store.note_capture(&noted(path, tally, end), Timestamp::now().as_millisecond())?;
     }
-    store.commit()?;
+    if whole {
+        store.commit()?;
+    }
+    let last = tallies.iter().filter_map(|tally| tally.span).map(|(_, last)| last.as_millis()).max();
     if let (true, Some(last)) = (args.retain, last) {
         store.retain(last, config.retention)?;
     }
     store.close()?;
     if !args.quiet {
-        report(&sources, &args.db, &pipeline.stats());
+        report(&tallies, &args.db, &pipeline.stats());
     }
     let errors: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
     for error in &errors {
-        eprintln!("lanscribe: {error}");
+        super::say(error);
     }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::DATA_ERROR) })
 }
 
-/// Refuses a capture that is in the file already, or stands twice on the command line.
-fn refuse_again(sources: &[Source], store: &Store) -> Result<(), StoreError> {
-    let mut seen: HashMap<&str, &Path> = HashMap::new();
-    for source in sources {
-        store.refuse_again(&source.path, &source.digest)?;
-        if let Some(first) = seen.insert(&source.digest, &source.path) {
-            return Err(StoreError::Twice(source.path.clone(), first.to_owned()));
+/// Leaves it to the program that captures to end on Ctrl-C, which both get: then the stream ends, and what came is
+/// kept. A second Ctrl-C ends this one too.
+fn end_with_the_stream() -> Result<()> {
+    const INTERRUPTED: i32 = 130;
+    let asked = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register_conditional_shutdown(SIGINT, INTERRUPTED, Arc::clone(&asked))?;
+    signal_hook::flag::register(SIGINT, asked)?;
+    Ok(())
+}
+
+/// Refuses a capture that stands twice on the command line.
+fn refuse_twice(files: &[PathBuf], tallies: &[Tally], again: bool) -> Result<(), StoreError> {
+    let mut seen: HashMap<String, &Path> = HashMap::new();
+    for (path, tally) in files.iter().zip(tallies).filter(|(_, tally)| tally.frames > 0 && !again) {
+        if let Some(first) = seen.insert(tally.digest(), path) {
+            return Err(StoreError::Twice(path.clone(), first.to_owned()));
         }
     }
     Ok(())
 }
 
-fn noted(source: &Source, end: &Result<(), CaptureError>) -> Capture {
+fn noted(path: &Path, tally: &Tally, end: &Result<(), CaptureError>) -> Capture {
     Capture {
-        name: source.path.display().to_string(),
-        digest: source.digest.clone(),
-        frames: source.frames,
-        bytes: source.bytes,
-        span: source.span.map(|(first, last)| (first.as_millis(), last.as_millis())),
+        name: path.display().to_string(),
+        digest: tally.digest(),
+        frames: tally.frames,
+        bytes: tally.bytes,
+        span: tally.span.map(|(first, last)| (first.as_millis(), last.as_millis())),
         error: end.as_ref().err().map(ToString::to_string),
     }
 }
@@ -152,20 +183,17 @@ fn progress_bar(files: &[PathBuf], quiet: bool) -> ProgressBar {
 }
 
 /// What was read, and every limit that was reached.
-fn report(sources: &[Source], db: &Path, stats: &Stats) {
+fn report(tallies: &[Tally], db: &Path, stats: &Stats) {
     let count = |n: u64| text::count(i64::try_from(n).unwrap_or(i64::MAX));
-    let (frames, bytes) = sources.iter().fold((0, 0_u64), |sum, s| (sum.0 + s.frames, sum.1 + s.bytes));
-    eprintln!(
-        "read {} packets, {}, of {} devices into {}",
+    let (frames, bytes) = tallies.iter().fold((0, 0_u64), |sum, t| (sum.0 + t.frames, sum.1 + t.bytes));
+    let bytes = text::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let devices = count(stats.devices as u64);
+    super::say(format_args!(
+        "read {} packets, {bytes}, of {devices} devices into {}",
         count(frames),
-        text::bytes(i64::try_from(bytes).unwrap_or(i64::MAX)),
-        count(stats.devices as u64),
         db.display()
-    );
+    ));
     for (what, reached) in stats.limits().into_iter().filter(|(_, reached)| *reached > 0) {
-        eprintln!(
-            "lanscribe: a limit was reached: {} {what}; [limits] in the configuration may raise it",
-            count(reached)
-        );
+        super::say(format_args!("a limit was reached: {} {what}", count(reached)));
     }
 }

@@ -63,7 +63,15 @@ impl Dimensions {
         let random = self.registry.as_ref().is_some_and(|registry| registry.is_random(mac));
         let text = mac.to_string();
         let name = match vendor {
-            Some(vendor) => format!("{} {}", crate::vendor::short(vendor), &text[9..]),
+            Some(vendor) => {
+                let name = format!("{} {}", crate::vendor::short(vendor), &text[9..]);
+                // Two blocks of one vendor: the whole address tells them apart.
+                if self.is_taken(db, change.id, &name, &text)? {
+                    format!("{} {text}", crate::vendor::short(vendor))
+                } else {
+                    name
+                }
+            }
             None => text.clone(),
         };
         let sql = "INSERT INTO device (mac, name, vendor, mac_random, role, frames_sent, bytes_sent, frames_received,
@@ -98,6 +106,15 @@ impl Dimensions {
         }
         self.devices[number] = id;
         Ok(())
+    }
+
+    /// Whether another device has the name of one that is new to this run.
+    fn is_taken(&self, db: &Connection, id: DeviceId, name: &str, mac: &str) -> Result<bool> {
+        if self.device(id) != 0 {
+            return Ok(false);
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM device WHERE name = ?1 AND mac IS NOT ?2)";
+        db.prepare_cached(sql)?.query_row((name, mac), |row| row.get(0))
     }
 
     /// The file's id of an endpoint that was used at `millis`.

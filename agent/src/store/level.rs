@@ -12,6 +12,15 @@ pub(crate) enum Level {
 }
 
 impl Level {
+    /// How long a window can be, in milliseconds: a day, of 25 hours.
+    pub(crate) const fn longest(self) -> i64 {
+        match self {
+            Self::Minute => 60_000,
+            Self::Hour => 3_600_000,
+            Self::Day => 25 * 3_600_000,
+        }
+    }
+
     /// How the tables' names end.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
-pub(crate) use captures::Capture;
+pub(crate) use captures::{Capture, Captures};
 pub(crate) use level::Level;
 pub(crate) use retain::Retention;
 
@@ -63,11 +63,14 @@ pub(crate) enum StoreError {
         wanted: String,
     },
     /// A capture that is in the file already.
-    #[error("{}: already in the database, as {}; give --again to count it once more", .0.display(), .1)]
+    #[error("{}: all or the beginning of it is in the database already, as {}; give --again to count that once more", .0.display(), .1)]
     Again(PathBuf, String),
     /// One capture named twice.
     #[error("{}: the same capture as {}; give --again to count it twice", .0.display(), .1.display())]
     Twice(PathBuf, PathBuf),
+    /// Somebody else is using it.
+    #[error("{path}: in use by another program, which writes it or reads it within a transaction; waited for {BUSY:?}", path = .0.display())]
+    Busy(PathBuf),
     /// Anything that SQLite or the system said.
     #[error("{path}: {source}", path = .path.display())]
     Sqlite {
@@ -76,6 +79,17 @@ pub(crate) enum StoreError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+}
+
+impl StoreError {
+    /// What SQLite said about the file, in words of our own where there are better ones.
+    fn of(path: &Path, source: rusqlite::Error) -> Self {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Foreign(path.to_owned(), " (it is no SQLite database)"),
+            Some(ErrorCode::DatabaseBusy) => Self::Busy(path.to_owned()),
+            _ => Self::Sqlite { path: path.to_owned(), source },
+        }
+    }
 }
 
 /// The file, open for writing.
@@ -103,15 +117,20 @@ impl Store {
     pub(crate) fn open(path: &Path, zone: Option<TimeZone>) -> Result<Self, StoreError> {
         Self::open_or_make(path, zone).map_err(|error| match error {
             OpenError::Ours(error) => error,
-            OpenError::Sqlite(source) if source.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-                StoreError::Foreign(path.to_owned(), " (it is no SQLite database)")
-            }
-            OpenError::Sqlite(source) => StoreError::Sqlite { path: path.to_owned(), source },
+            OpenError::Sqlite(source) => StoreError::of(path, source),
         })
     }
 
     fn open_or_make(path: &Path, zone: Option<TimeZone>) -> Result<Self, OpenError> {
-        let mut db = Connection::open(path)?;
+        check_kind(path)?;
+        // A path is a path: ":memory:" and "file:..." mean nothing else here.
+        let db = Connection::open_with_flags(
+            Path::new(".").join(path),
+            OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        );
+        let mut db = db?;
         db.busy_timeout(BUSY)?;
         let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         check_identity(&db, path, version)?;
@@ -119,7 +138,7 @@ impl Store {
             // Must come before the first table.
             db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
-        db.pragma_update(None, "journal_mode", "WAL")?;
+        switch_to_wal(&db)?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
         db.set_prepared_statement_cache_capacity(64);
@@ -191,7 +210,7 @@ impl Store {
     }
 
     fn error(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::Sqlite { path: self.path.clone(), source }
+        StoreError::of(&self.path, source)
     }
 }
 
@@ -218,10 +237,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     };
     open().map_err(|error| match error {
         OpenError::Ours(error) => error,
-        OpenError::Sqlite(source) if source.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            StoreError::Foreign(path.to_owned(), " (it is no SQLite database)")
-        }
-        OpenError::Sqlite(source) => StoreError::Sqlite { path: path.to_owned(), source },
+        OpenError::Sqlite(source) => StoreError::of(path, source),
     })
 }
 
@@ -240,6 +256,30 @@ impl From<rusqlite::Error> for OpenError {
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
         Self::Ours(error)
+    }
+}
+
+/// Refuses what is there and no file: a pipe would be waited for, and a folder is no I/O error.
+fn check_kind(path: &Path) -> Result<(), StoreError> {
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(StoreError::Foreign(path.to_owned(), " (it is no regular file)"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Switches to the write-ahead log, for which nobody else may be using the file: SQLite does not wait for that, so it
+/// is asked again for a while.
+fn switch_to_wal(db: &Connection) -> rusqlite::Result<()> {
+    let since = std::time::Instant::now();
+    loop {
+        match db.pragma_update(None, "journal_mode", "WAL") {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && since.elapsed() < BUSY => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            switched => return switched,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result};
 
 use super::calendar::{Calendar, HOUR, MINUTE};
 use super::level::Level;
-use super::write::{COVERAGE_SUMS, USAGE_SUMS};
+use super::write::{USAGE_SUMS, coverage_sums};
 
 /// Endpoints of one device in one hour; the smallest beyond that become `other`.
 const ENDPOINTS: i64 = 512;
@@ -49,11 +49,11 @@ fn coverage(
     to: i64,
 ) -> Result<()> {
     let texts = calendar.texts(level, window);
-    let name = level.name();
+    let (name, sums) = (level.name(), coverage_sums(level));
     let sql = format!(
         "INSERT INTO coverage_{name} SELECT ?1, ?2, ?3, sum(observed_ms), min(clock), sum(frames), sum(bytes), sum(dropped),
            sum(interface_dropped), sum(undecodable), sum(undecodable_bytes), sum(folded), sum(folded_bytes)
-         FROM coverage_minute WHERE window >= ?4 AND window < ?5 HAVING count(*) > 0 {COVERAGE_SUMS}"
+         FROM coverage_minute WHERE window >= ?4 AND window < ?5 HAVING count(*) > 0 {sums}"
     );
     db.prepare_cached(&sql)?.execute((window, texts.utc, texts.local, from, to)).map(|_| ())
 }

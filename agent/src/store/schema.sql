@@ -124,9 +124,8 @@ CREATE TABLE mark (id INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER, 
 
 CREATE TABLE capture (                 -- files that were read into this one
   id INTEGER PRIMARY KEY, name TEXT NOT NULL,
-  digest TEXT NOT NULL,                -- SHA-256 of its first mebibyte, unpacked: what tells it from other captures
+  digest TEXT NOT NULL,                -- SHA-256 of its frames' times and lengths: what tells it from other captures
   frames INTEGER NOT NULL, bytes INTEGER NOT NULL, first INTEGER, last INTEGER, read_at INTEGER NOT NULL, error TEXT);
-CREATE INDEX capture_by_digest ON capture(digest);
 
 CREATE TABLE protocol (number INTEGER PRIMARY KEY, name TEXT NOT NULL);
 INSERT INTO protocol VALUES

@@ -12,12 +12,18 @@ use super::dimensions::{Dimensions, integer, text};
 use super::level::Level;
 use super::{Store, StoreError, roll, set_meta};
 
-/// What happens to a coverage row that is there already: a window may come in pieces.
-pub(super) const COVERAGE_SUMS: &str = "ON CONFLICT DO UPDATE SET
-    observed_ms = observed_ms + excluded.observed_ms, frames = frames + excluded.frames, bytes = bytes + excluded.bytes,
-    dropped = dropped + excluded.dropped, interface_dropped = interface_dropped + excluded.interface_dropped,
-    undecodable = undecodable + excluded.undecodable, undecodable_bytes = undecodable_bytes + excluded.undecodable_bytes,
-    folded = folded + excluded.folded, folded_bytes = folded_bytes + excluded.folded_bytes";
+/// What happens to a coverage row that is there already: a window may come in pieces. Pieces may overlap, but none
+/// was watched for longer than it lasts.
+pub(super) fn coverage_sums(level: Level) -> String {
+    format!(
+        "ON CONFLICT DO UPDATE SET observed_ms = min(observed_ms + excluded.observed_ms, {}),
+           frames = frames + excluded.frames, bytes = bytes + excluded.bytes,
+           dropped = dropped + excluded.dropped, interface_dropped = interface_dropped + excluded.interface_dropped,
+           undecodable = undecodable + excluded.undecodable, undecodable_bytes = undecodable_bytes + excluded.undecodable_bytes,
+           folded = folded + excluded.folded, folded_bytes = folded_bytes + excluded.folded_bytes",
+        level.longest()
+    )
+}
 
 /// What happens to a usage row that is there already.
 pub(super) const USAGE_SUMS: &str = "ON CONFLICT DO UPDATE SET
@@ -98,14 +104,19 @@ impl<'t> Levels<'t> {
     const ALL: [Level; 3] = [Level::Minute, Level::Hour, Level::Day];
 
     fn prepare(db: &'t Connection, calendar: &'t Calendar, clock: &'t str) -> Result<Self> {
-        let prepare = |table: &str, columns: usize, sums: &str| {
+        let prepare = |table: &str, columns: usize, sums: &dyn Fn(Level) -> String| {
             let values = vec!["?"; columns].join(", ");
             let [minute, hour, day] = Self::ALL.map(|level| {
-                db.prepare_cached(&format!("INSERT INTO {table}_{} VALUES ({values}) {sums}", level.name()))
+                db.prepare_cached(&format!(
+                    "INSERT INTO {table}_{} VALUES ({values}) {}",
+                    level.name(),
+                    sums(level)
+                ))
             });
             Ok::<_, rusqlite::Error>([minute?, hour?, day?])
         };
-        let (coverage, usage) = (prepare("coverage", 13, COVERAGE_SUMS)?, prepare("usage", 11, USAGE_SUMS)?);
+        let coverage = prepare("coverage", 13, &coverage_sums)?;
+        let usage = prepare("usage", 11, &|_| USAGE_SUMS.to_owned())?;
         Ok(Self { db, calendar, clock, coverage, usage })
     }
 
