@@ -15,6 +15,10 @@ const ADMISSION_BURST: u32 = 64;
 /// New MAC addresses a second after the burst.
 const ADMISSION_RATE: u32 = 1;
 
+/// Addresses that prove that a device routes. With several of them no single lie about one makes it an ordinary
+/// station again.
+const PROOFS: usize = 4;
+
 /// A device of this run, in order of its first frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(pub u32);
@@ -73,8 +77,8 @@ pub struct DeviceChange {
 #[derive(Debug)]
 struct Device {
     mac: Option<MacAddr>,
-    /// The address that it sent from and that is not its own: the proof that it routes.
-    routes: Option<IpAddr>,
+    /// Addresses that it sent from and that are not its own: the proof that it routes.
+    routes: [Option<IpAddr>; PROOFS],
     seen: Option<(Timestamp, Timestamp)>,
     sent: Count,
     received: Count,
@@ -85,12 +89,18 @@ impl Device {
     const fn new(mac: Option<MacAddr>) -> Self {
         Self {
             mac,
-            routes: None,
+            routes: [None; PROOFS],
             seen: None,
             sent: Count { frames: 0, bytes: 0 },
             received: Count { frames: 0, bytes: 0 },
             changed: false,
         }
+    }
+}
+
+impl Device {
+    fn is_gateway(&self) -> bool {
+        self.routes.iter().any(Option::is_some)
     }
 }
 
@@ -177,32 +187,50 @@ impl Devices {
         device
     }
 
-    /// `id` sent a packet from `address`, which is not its own. Returns whether that is news.
+    /// `id` sent a packet from `address`, which is not its own. Returns whether it is news that it routes.
     pub fn learn_gateway(&mut self, id: DeviceId, address: IpAddr) -> bool {
         let Some(device) = self.list.get_mut(id.0 as usize) else { return false };
-        if id == DeviceId::OTHER || device.routes.is_some() {
+        if id == DeviceId::OTHER || device.routes.contains(&Some(address)) {
             return false;
         }
-        device.routes = Some(address);
-        self.mark_changed(id);
-        true
+        let news = !device.is_gateway();
+        if let Some(free) = device.routes.iter_mut().find(|proof| proof.is_none()) {
+            *free = Some(address);
+        }
+        if news {
+            self.mark_changed(id);
+        }
+        news
     }
 
-    /// `address` turned out to be `id`'s own: it alone is no proof that `id` routes.
+    /// Whether another proof that `id` routes would be kept.
+    #[must_use]
+    pub fn wants_proof(&self, id: DeviceId) -> bool {
+        self.list[id.0 as usize].routes.contains(&None)
+    }
+
+    /// `address` turned out to be `id`'s own: it is no proof that `id` routes.
     pub fn own_address(&mut self, id: DeviceId, address: IpAddr) {
-        if id != DeviceId::OTHER && self.list[id.0 as usize].routes == Some(address) {
-            self.list[id.0 as usize].routes = None;
-            self.mark_changed(id);
+        if id != DeviceId::OTHER {
+            self.forget_proofs(id, |proof| proof == address);
         }
     }
 
     /// `prefix` turned out to be of this LAN: sending from it is no proof that anybody routes.
     pub fn own_prefix(&mut self, prefix: Prefix) {
         for number in 0..self.list.len() {
-            if self.list[number].routes.is_some_and(|a| prefix.contains(a)) {
-                self.list[number].routes = None;
-                self.mark_changed(DeviceId(u32::try_from(number).unwrap_or(0)));
-            }
+            self.forget_proofs(DeviceId(u32::try_from(number).unwrap_or(0)), |proof| prefix.contains(proof));
+        }
+    }
+
+    fn forget_proofs(&mut self, id: DeviceId, which: impl Fn(IpAddr) -> bool) {
+        let device = &mut self.list[id.0 as usize];
+        let was = device.is_gateway();
+        for proof in &mut device.routes {
+            *proof = proof.filter(|&address| !which(address));
+        }
+        if was && !device.is_gateway() {
+            self.mark_changed(id);
         }
     }
 
@@ -217,7 +245,13 @@ impl Devices {
     /// Whether `id` sends for other addresses than its own.
     #[must_use]
     pub fn is_gateway(&self, id: DeviceId) -> bool {
-        self.list[id.0 as usize].routes.is_some()
+        self.list[id.0 as usize].is_gateway()
+    }
+
+    /// Whether `id` routes by other proof than `address`.
+    #[must_use]
+    pub fn is_gateway_beside(&self, id: DeviceId, address: IpAddr) -> bool {
+        self.list[id.0 as usize].routes.iter().flatten().any(|&proof| proof != address)
     }
 
     /// How many devices there are.
@@ -244,7 +278,7 @@ impl Devices {
                 Some(DeviceChange {
                     id,
                     mac: device.mac,
-                    gateway: device.routes.is_some(),
+                    gateway: device.is_gateway(),
                     seen: device.seen?,
                     sent: std::mem::take(&mut device.sent),
                     received: std::mem::take(&mut device.received),

@@ -40,13 +40,13 @@ impl Pupils<'_> {
             if packet.ethertype == ETHERTYPE_ARP
                 && let Some(arp) = Arp::read(packet.payload)
             {
-                self.arp(arp, &mut tell);
+                self.arp(arp, packet.src, sender, &mut tell);
             }
             return;
         };
         if ip.fragment.is_none() {
             match (ip.protocol, ip.ports) {
-                (protocol::ICMPV6, _) => self.ndp(ip, packet.payload, sender, &mut tell),
+                (protocol::ICMPV6, _) => self.ndp(packet, ip, sender, &mut tell),
                 (protocol::UDP, Some((dhcp::Ack::SERVER_PORT, _))) => {
                     if let Some(ack) = packet.payload.get(8..).and_then(dhcp::Ack::read) {
                         self.dhcp(ack, &mut tell);
@@ -56,8 +56,8 @@ impl Pupils<'_> {
             }
         }
         if sender != DeviceId::OTHER
+            && self.devices.wants_proof(sender)
             && is_routed_source(ip.src)
-            && !self.devices.is_gateway(sender)
             && !self.lan.is_local(ip.src)
             && !self.book.is_bound(ip.src, sender)
             && self.devices.learn_gateway(sender, ip.src)
@@ -66,69 +66,80 @@ impl Pupils<'_> {
         }
     }
 
-    fn arp(&mut self, arp: Arp, tell: &mut impl FnMut(News)) {
-        if !arp.sender.is_unspecified() {
-            self.bind(arp.sender.into(), self.devices.lookup(arp.sender_mac), Source::Arp, tell);
+    fn arp(&mut self, arp: Arp, src: Option<MacAddr>, sender: DeviceId, tell: &mut impl FnMut(News)) {
+        // Who speaks for another MAC address than its own is not believed.
+        if src.is_some_and(|src| src != arp.sender_mac) {
+            return;
         }
-        self.local_address(arp.target.into(), Source::Arp, tell);
+        if !arp.sender.is_unspecified() {
+            self.bind(arp.sender.into(), sender, Source::Arp, tell);
+        }
+        self.local_address(arp.target.into(), sender, Source::Arp, tell);
     }
 
-    fn ndp(&mut self, ip: &Ip, payload: &[u8], sender: DeviceId, tell: &mut impl FnMut(News)) {
-        let Some(message) = Ndp::read(ip, payload) else { return };
-        let owner = |devices: &Devices, mac: Option<MacAddr>| match mac {
-            Some(mac) => devices.lookup(mac),
-            None => Some(sender),
-        };
+    fn ndp(&mut self, packet: &Packet<'_>, ip: &Ip, sender: DeviceId, tell: &mut impl FnMut(News)) {
+        let Some(message) = Ndp::read(ip, packet.payload) else { return };
+        let honest = |mac: Option<MacAddr>| mac.is_none() || packet.src.is_none() || mac == packet.src;
         match message {
             Ndp::RouterAdvertisement { options } => {
-                self.bind(ip.src, Some(sender), Source::Ndp, tell);
+                self.bind(ip.src, sender, Source::Ndp, tell);
                 for prefix in options.on_link_prefixes() {
                     self.network(prefix, Source::Ndp, tell);
                 }
             }
             Ndp::Solicitation { target, mac } => {
                 self.network_of(target.into(), tell);
-                if !ip.src.is_unspecified() {
-                    self.bind(ip.src, owner(self.devices, mac), Source::Ndp, tell);
+                if !ip.src.is_unspecified() && honest(mac) {
+                    self.bind(ip.src, sender, Source::Ndp, tell);
                 }
             }
             Ndp::Advertisement { target, mac } => {
                 self.network_of(target.into(), tell);
-                self.bind(target.into(), owner(self.devices, mac), Source::Ndp, tell);
+                if honest(mac) {
+                    self.bind(target.into(), sender, Source::Ndp, tell);
+                }
             }
         }
     }
 
     fn dhcp(&mut self, ack: dhcp::Ack, tell: &mut impl FnMut(News)) {
-        if let Some(network) = ack.network {
+        let client = self.devices.lookup(ack.client);
+        // A router gets leases on its far side, and a forged one must not make that local.
+        if let Some(network) =
+            ack.network.filter(|_| client.is_none_or(|client| !self.devices.is_gateway(client)))
+        {
             self.network(network, Source::Dhcp, tell);
         }
-        self.bind(ack.address.into(), self.devices.lookup(ack.client), Source::Dhcp, tell);
+        if let Some(client) = client {
+            self.bind(ack.address.into(), client, Source::Dhcp, tell);
+        }
     }
 
-    /// `address` is at `device`, by its own word.
-    fn bind(
-        &mut self,
-        address: IpAddr,
-        device: Option<DeviceId>,
-        source: Source,
-        tell: &mut impl FnMut(News),
-    ) {
+    /// `address` is at `device`.
+    fn bind(&mut self, address: IpAddr, device: DeviceId, source: Source, tell: &mut impl FnMut(News)) {
         // IPv6 addresses come by their prefix; IPv4 may be public, one by one.
         if address.is_ipv4() {
-            self.local_address(address, source, tell);
+            self.local_address(address, device, source, tell);
         }
-        if let Some(device) = device
-            && self.lan.is_local(address)
-        {
+        if self.lan.is_local(address) {
             self.book.observe(address, device, source, self.at);
             self.devices.own_address(device, address);
         }
     }
 
-    fn local_address(&mut self, address: IpAddr, source: Source, tell: &mut impl FnMut(News)) {
+    /// `address` is on the LAN, says `device`. What a gateway says of addresses that nobody else knows is not
+    /// believed: they may be of either side, and to own them would make the internet local.
+    fn local_address(
+        &mut self,
+        address: IpAddr,
+        device: DeviceId,
+        source: Source,
+        tell: &mut impl FnMut(News),
+    ) {
+        if self.devices.is_gateway_beside(device, address) {
+            return;
+        }
         if let Some(learnt) = self.lan.learn_address(address, source, self.at) {
-            self.devices.own_prefix(learnt.prefix);
             tell(News::Network(learnt));
         }
     }

@@ -1,7 +1,7 @@
 //! The model's view of the LAN: who is who, what is local, who routes. Lists that only grow; every question is
 //! answered by walking over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use lanscribe_core::addr::{MacAddr, Prefix};
@@ -24,8 +24,8 @@ pub(super) struct Known {
     learn: bool,
     /// In order of first frame; number 1 stands first.
     macs: Vec<MacAddr>,
-    /// Who routes, and the address that proved it.
-    routers: BTreeMap<DeviceId, IpAddr>,
+    /// Who routes, and the addresses that prove it, at most four.
+    routers: BTreeMap<DeviceId, BTreeSet<IpAddr>>,
     /// In order of their beginning.
     pub(super) intervals: Vec<Interval>,
 }
@@ -61,7 +61,7 @@ impl Known {
     }
 
     pub(super) fn is_router(&self, device: DeviceId) -> bool {
-        self.routers.contains_key(&device)
+        self.routers.get(&device).is_some_and(|proofs| !proofs.is_empty())
     }
 
     /// "A side is a station if its address is local and its MAC is not known to route for it."
@@ -112,14 +112,17 @@ impl Known {
         self.intervals.push(Interval { address, device, first: at, last: at, source });
     }
 
-    /// What the packet teaches: DESIGN section 5, sentence by sentence.
+    /// What the packet teaches. Of ARP and Neighbor Discovery only those count who speak for themselves.
     pub(super) fn learn(&mut self, packet: &Packet<'_>, sender: DeviceId, at: Timestamp) {
         let Some(ip) = packet.ip else {
             if let (ETHERTYPE_ARP, Some(arp)) = (packet.ethertype, Arp::read(packet.payload)) {
-                if !arp.sender.is_unspecified() {
-                    self.bind(arp.sender.into(), self.device(arp.sender_mac), Source::Arp, at);
+                if packet.src.is_some_and(|src| src != arp.sender_mac) {
+                    return;
                 }
-                self.local_one(arp.target.into());
+                if !arp.sender.is_unspecified() {
+                    self.bind(arp.sender.into(), Some(sender), Source::Arp, at);
+                }
+                self.local_one(arp.target.into(), sender);
             }
             return;
         };
@@ -131,22 +134,28 @@ impl Known {
             && ip.ports.is_some_and(|(from, _)| from == 67)
             && let Some(ack) = packet.payload.get(8..).and_then(Ack::read)
         {
-            if let Some(network) = ack.network.filter(|n| n.length() >= 16) {
+            let client = self.device(ack.client);
+            let believed = client.is_none_or(|client| !self.is_router(client));
+            if let Some(network) = ack.network.filter(|n| n.length() >= 16 && believed) {
                 self.local_net(network);
             }
-            self.bind(ack.address.into(), self.device(ack.client), Source::Dhcp, at);
+            self.bind(ack.address.into(), client, Source::Dhcp, at);
         }
         let nobodys = match ip.src {
             IpAddr::V4(a) => a.is_unspecified() || a.is_loopback() || a.is_multicast() || a.is_broadcast(),
             IpAddr::V6(a) => a.is_unspecified() || a.is_loopback() || a.is_multicast(),
         };
         if sender != DeviceId::OTHER && !nobodys && !self.is_local(ip.src) && !self.is_bound(ip.src, sender) {
-            self.routers.entry(sender).or_insert(ip.src);
+            let proofs = self.routers.entry(sender).or_default();
+            if proofs.len() < 4 {
+                proofs.insert(ip.src);
+            }
         }
     }
 
     fn neighbours(&mut self, packet: &Packet<'_>, sender: DeviceId, at: Timestamp) {
         let Some(ip) = &packet.ip else { return };
+        let honest = |mac: Option<MacAddr>| mac.is_none() || packet.src.is_none() || mac == packet.src;
         match Ndp::read(ip, packet.payload) {
             Some(Ndp::RouterAdvertisement { options }) => {
                 self.bind(ip.src, Some(sender), Source::Ndp, at);
@@ -156,44 +165,58 @@ impl Known {
             }
             Some(Ndp::Solicitation { target, mac }) => {
                 self.local_net(Prefix::new(target.into(), 64).unwrap());
-                if !ip.src.is_unspecified() {
-                    let owner = mac.map_or(Some(sender), |mac| self.device(mac));
-                    self.bind(ip.src, owner, Source::Ndp, at);
+                if !ip.src.is_unspecified() && honest(mac) {
+                    self.bind(ip.src, Some(sender), Source::Ndp, at);
                 }
             }
             Some(Ndp::Advertisement { target, mac }) => {
                 self.local_net(Prefix::new(target.into(), 64).unwrap());
-                let owner = mac.map_or(Some(sender), |mac| self.device(mac));
-                self.bind(target.into(), owner, Source::Ndp, at);
+                if honest(mac) {
+                    self.bind(target.into(), Some(sender), Source::Ndp, at);
+                }
             }
             None => {}
         }
     }
 
     fn bind(&mut self, address: IpAddr, device: Option<DeviceId>, source: Source, at: Timestamp) {
+        let Some(device) = device else { return };
         if address.is_ipv4() {
-            self.local_one(address);
+            self.local_one(address, device);
         }
-        if let Some(device) = device.filter(|_| self.is_local(address)) {
+        if self.is_local(address) {
             self.sight(address, device, source, at);
-            self.routers.retain(|&router, proof| router != device || *proof != address);
+            if let Some(proofs) = self.routers.get_mut(&device) {
+                proofs.remove(&address);
+            }
         }
     }
 
-    fn local_one(&mut self, address: IpAddr) {
+    /// `device` says that one more address is local. Who routes is not believed about an address, but for the only one
+    /// that proves that it does: that may be its own.
+    fn local_one(&mut self, address: IpAddr, device: DeviceId) {
+        let routes_else =
+            self.routers.get(&device).is_some_and(|proofs| proofs.iter().any(|&proof| proof != address));
         let length = if address.is_ipv4() { 32 } else { 128 };
-        self.local_net(Prefix::new(address, length).unwrap());
+        let network = Prefix::new(address, length).unwrap();
+        if !routes_else && self.may_be_learnt(network) {
+            self.local.push(network);
+        }
     }
 
     /// One more network is local; who only sent from there does not route.
     fn local_net(&mut self, network: Prefix) {
+        if self.may_be_learnt(network) {
+            self.local.push(network);
+            self.routers.values_mut().for_each(|proofs| proofs.retain(|proof| !network.contains(*proof)));
+        }
+    }
+
+    fn may_be_learnt(&self, network: Prefix) -> bool {
         let possible = match network.address() {
             IpAddr::V4(a) => !(a.is_unspecified() || a.is_loopback() || a.is_multicast() || a.is_broadcast()),
             IpAddr::V6(a) => a.segments()[0] >> 13 == 1 || a.is_unique_local(),
         };
-        if self.learn && possible && !self.local.contains(&network) {
-            self.local.push(network);
-            self.routers.retain(|_, proof| !network.contains(*proof));
-        }
+        self.learn && possible && !self.local.contains(&network)
     }
 }
