@@ -236,6 +236,17 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_at_most_four_holders_and_the_one_silent_longest_goes() {
+        let (mut book, ip) = (AddressBook::default(), "192.168.1.50".parse().unwrap());
+        for n in 1..=10 {
+            book.observe(ip, DeviceId(n), Source::Arp, at(i64::from(n) * 100));
+        }
+        assert_eq!(book.holders[&ip].len(), HOLDERS);
+        assert!(book.is_bound(ip, DeviceId(7)) && !book.is_bound(ip, DeviceId(6)));
+        assert_eq!(book.take_changes().len(), 10, "all were told");
+    }
+
+    #[test]
     fn only_arp_ndp_and_dhcp_bind() {
         let (mut book, ip) = (AddressBook::default(), "192.168.1.1".parse().unwrap());
         book.observe(ip, A, Source::Traffic, at(0));

@@ -10,7 +10,7 @@ use crate::decode::{LinkType, decode};
 use crate::device::{DeviceChange, DeviceId, Devices};
 use crate::flow::key::Key;
 use crate::flow::record::{EndReason, FlowRecord};
-use crate::flow::table::{Books, FlowTable, Probe};
+use crate::flow::table::{Books, FlowTable, Probe, records_limit};
 use crate::flow::{Seen, Timeouts};
 use crate::fragment::Fragments;
 use crate::lan::{Lan, Source};
@@ -133,7 +133,12 @@ impl Pipeline {
             book: AddressBook::default(),
             fragments: Fragments::default(),
             flows: FlowTable::new(config.flows, config.timeouts),
-            books: Books { rollup: Rollup::new(config.rows), records: Vec::new(), records_dropped: 0 },
+            books: Books {
+                rollup: Rollup::new(config.rows),
+                records: Vec::new(),
+                records_limit: records_limit(config.flows),
+                records_dropped: 0,
+            },
             now: None,
             latest: Timestamp(0),
             turn_at: Timestamp(0),

@@ -191,7 +191,12 @@ impl<'i> Section<'_, 'i> {
             let list = v.as_array().ok_or_else(|| is_a(v))?;
             let network = |v: &DeValue<'_>| {
                 let text = v.as_str().ok_or_else(|| is_a(v))?;
-                text.parse::<Prefix>().map_err(|e| format!("\"{text}\" is {e}, without host bits"))
+                match text.parse::<Prefix>() {
+                    Ok(network) if network.length() == 0 => {
+                        Err(format!("\"{text}\" would make the whole internet local"))
+                    }
+                    network => network.map_err(|e| format!("\"{text}\" is {e}, without host bits")),
+                }
             };
             list.iter().map(|v| network(v.get_ref())).collect()
         })

@@ -16,14 +16,18 @@ use crate::rollup::Rollup;
 use crate::service::{self, Serves};
 use crate::time::Timestamp;
 
-/// Records that may wait to be taken; more are counted and dropped, for they are detail, not account.
-const RECORDS: usize = 65_536;
+/// Records that may wait to be taken when `flows` may be open: what ends all at once must fit, and a conversation
+/// within the LAN has two. More are counted and dropped, for they are detail, not account.
+pub(crate) fn records_limit(flows: usize) -> usize {
+    flows.saturating_mul(4).max(65_536)
+}
 
 /// Where the bytes and the records of flows go.
 #[derive(Debug)]
 pub(crate) struct Books {
     pub(crate) rollup: Rollup,
     pub(crate) records: Vec<FlowRecord>,
+    pub(crate) records_limit: usize,
     /// Records that were dropped because nobody took them.
     pub(crate) records_dropped: u64,
 }
@@ -40,7 +44,7 @@ impl Books {
     fn report(&mut self, flow: &mut Flow, due: Timestamp, reason: EndReason) {
         let before = self.records.len();
         flow.report(due, reason, &mut self.records);
-        if self.records.len() > RECORDS {
+        if self.records.len() > self.records_limit {
             self.records_dropped += (self.records.len() - before) as u64;
             self.records.truncate(before);
         }

@@ -5,6 +5,8 @@
 
 mod fold;
 
+use std::collections::VecDeque;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
@@ -114,11 +116,16 @@ struct Window {
     rows: HashMap<RowKey, Usage, RandomState>,
 }
 
+/// Closed minutes of which it is remembered how many rows they had: when the clock goes back, a minute comes in pieces.
+const REMEMBERED: usize = 16;
+
 /// The minutes that are still open: the current one, and the one before it in its first second.
 #[derive(Debug)]
 pub struct Rollup {
     windows: Vec<Window>,
     limits: RowLimits,
+    /// The latest minutes that were closed, and how many rows they had.
+    closed: VecDeque<(Timestamp, usize)>,
     /// Frames whose row was folded because of a limit.
     pub folded: u64,
 }
@@ -127,7 +134,7 @@ impl Rollup {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(limits: RowLimits) -> Self {
-        Self { windows: Vec::new(), limits, folded: 0 }
+        Self { windows: Vec::new(), limits, closed: VecDeque::new(), folded: 0 }
     }
 
     /// The start of the window in which a frame of time `at` counts: its own if that is open, else the oldest.
@@ -243,7 +250,18 @@ impl Rollup {
         let window = self.windows.remove(0);
         let mut rows = window.rows.into_iter().collect();
         let mut folded = window.folded;
-        let by_limits = fold::to_limits(&mut rows, self.limits);
+        // What is left of the limit, if it is a further piece of its minute.
+        let before: usize =
+            self.closed.iter().filter(|(start, _)| *start == window.start).map(|(_, rows)| rows).sum();
+        let limits = RowLimits { rows: self.limits.rows.saturating_sub(before), ..self.limits };
+        let by_limits = fold::to_limits(&mut rows, limits);
+        match self.closed.iter_mut().find(|(start, _)| *start == window.start) {
+            Some((_, earlier)) => *earlier += rows.len(),
+            None => {
+                self.closed.truncate(REMEMBERED - 1);
+                self.closed.push_front((window.start, rows.len()));
+            }
+        }
         self.folded += by_limits.frames;
         folded.merge(by_limits);
         Some(Minute {
@@ -266,3 +284,24 @@ impl Rollup {
 
 /// Stands for every EtherType when there are too many of them.
 const FOLDED_PROTOCOL: u16 = OTHER_PROTOCOL;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_minute_holds_no_more_than_twice_the_rows_that_it_may_keep() {
+        let mut rollup = Rollup::new(RowLimits { endpoints: 4, rows: 8 });
+        rollup.open(Timestamp(0), Timestamp(0));
+        for n in 0..1000_u32 {
+            let endpoint = Endpoint::Remote(std::net::IpAddr::V4(n.into()));
+            let key = RowKey { device: DeviceId(n), endpoint, protocol: 6, port: 443, class: Class::Remote };
+            rollup.add(Timestamp(0), key, Usage { up: Count { frames: 1, bytes: 60 }, ..Usage::default() });
+        }
+        assert_eq!(rollup.windows[0].rows.len(), 16 + 1, "and one for nobody");
+        assert_eq!(rollup.folded, 1000 - 16);
+        let minute = rollup.close().unwrap();
+        assert_eq!(minute.rows.len(), 8);
+        assert_eq!(minute.rows.iter().map(|(_, usage)| usage.up.frames).sum::<u64>(), 1000);
+    }
+}

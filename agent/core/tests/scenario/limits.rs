@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use lanscribe_core::device::DeviceId;
+use lanscribe_core::flow::record::EndReason;
 use lanscribe_core::pipeline::Config;
 use lanscribe_core::rollup::RowLimits;
 use lanscribe_core::time::{Span, Timestamp};
@@ -100,4 +101,37 @@ fn stamps_that_no_calendar_knows_are_counted_at_the_last_instant_that_one_does()
     law(&told, &ops).unwrap();
     let windows: Vec<_> = told.minutes.iter().map(|minute| minute.window).collect();
     assert_eq!(windows, [Timestamp(0), Timestamp::MAX]);
+}
+
+#[test]
+fn room_for_a_flood_is_made_by_flows_of_one_packet() {
+    let config = Config { flows: 64, ..Config::default() };
+    let steady = |n: u16| udp((device(1), home(1)), (ROUTER, INTERNET), (50_000 + n, 443), 10);
+    let scan = |n: u32| udp((device(2), home(2)), (ROUTER, somewhere(n)), (50_000, 443), 10);
+    let conversations = (0..16).flat_map(|n| [steady(n), steady(n)]);
+    let told = flood(&config, conversations.chain((0..2000).map(scan)).chain((0..16).map(steady)));
+    assert!(told.stats.flows_evicted > 1500);
+    let cut = told.flows.iter().filter(|flow| flow.end_reason == EndReason::NoRoom);
+    assert!(cut.clone().count() > 1500);
+    assert!(cut.clone().all(|flow| flow.local.1 == Some(50_000)), "a conversation of two packets had to go");
+}
+
+#[test]
+fn a_minute_that_comes_in_pieces_keeps_to_its_rows() {
+    // Time goes back by three seconds before each packet, and on again: every one closes the minute.
+    let config = Config { rows: RowLimits { endpoints: 4, rows: 8 }, ..Config::default() };
+    let frame = |n: u32| udp((device(1), home(1)), (ROUTER, somewhere(n)), (50_000, 443), 10);
+    let at = |n: u32| START + Span(if n.is_multiple_of(2) { 0 } else { 3_000_000 });
+    let ops: Vec<_> = (0..500).map(|n| Op::Frame(Shot::of(at(n), &frame(n)))).collect();
+    let told = run(&config, &ops);
+    law(&told, &ops).unwrap();
+    let rows: std::collections::BTreeSet<_> =
+        told.minutes.iter().flat_map(|m| &m.rows).map(|(key, _)| *key).collect();
+    assert!(
+        told.minutes.len() > 200 && rows.len() <= 8 + 5,
+        "{} pieces, {} rows",
+        told.minutes.len(),
+        rows.len()
+    );
+    assert!(told.stats.frames_folded > 400);
 }

@@ -247,3 +247,40 @@ fn who_has_no_mac_address_is_not_mixed_with_who_has_one() {
         assert_eq!(frames, [&[1][..], &[2; 60]].concat(), "nobody's one, and two of each");
     }
 }
+
+#[test]
+fn no_forged_claim_makes_an_address_of_the_internet_the_routers() {
+    let liar = device(66);
+    let elsewhere = Ipv4Addr::new(9, 9, 9, 9);
+    let known = || vec![from_the_internet(), udp((ROUTER, elsewhere), (device(9), home(9)), (53, 50_001), 0)];
+    let talk = || {
+        [
+            udp((device(1), home(1)), (ROUTER, INTERNET), (50_000, 443), 10),
+            udp((ROUTER, INTERNET), (device(1), home(1)), (443, 50_000), 20),
+        ]
+    };
+    let claims = [
+        (
+            "an ARP for the router from somebody else",
+            Frame::new(liar, BROADCAST, frame::arp(true, ROUTER, INTERNET, home(1))),
+        ),
+        (
+            "an ARP of the router itself",
+            Frame::new(ROUTER, BROADCAST, frame::arp(true, ROUTER, INTERNET, home(1))),
+        ),
+        (
+            "an ARP of somebody for himself",
+            Frame::new(liar, BROADCAST, frame::arp(true, liar, INTERNET, home(1))),
+        ),
+        (
+            "a lease for the router",
+            Frame::new(liar, BROADCAST, frame::lease(home(254), ROUTER, INTERNET, Some(16))),
+        ),
+    ];
+    for (what, claim) in claims {
+        let told = watched(known().into_iter().chain([claim]).chain(talk()));
+        let remote = rows_of(&told, device(1), Class::Remote);
+        assert_eq!(bytes(&remote), (HEADERS + 10, HEADERS + 20), "{what}");
+        assert_eq!(rows_of(&told, ROUTER, Class::Lan), [], "{what}");
+    }
+}
