@@ -213,10 +213,7 @@ fn cause(mac: &str, ours: &str, theirs: &str) -> Option<&'static str> {
 #[test]
 fn stations_of_real_captures_are_called_what_wireshark_calls_them() {
     if !Path::new(TRUTH).is_dir() {
-        skip(
-            "vendor::stations_of_real_captures_are_called_what_wireshark_calls_them",
-            "needs ../shared/captures",
-        );
+        skip("stations_of_real_captures_are_called_what_wireshark_calls_them", "needs ../shared/captures");
         return;
     }
     // Wireshark's name of each address. Only its Ethernet header says one; cooked and wireless headers do not.

@@ -14,9 +14,9 @@ pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 pub(crate) const SHARED_CAPTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/captures");
 
 /// Says that a test did not run, and what it would need. Straight to standard error: what is printed otherwise is
-/// kept back of a test that passes.
+/// kept back of a test that passes. At one go: else what other tests print may come in between.
 pub(crate) fn skip(name: &str, reason: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {name}: {reason}");
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {name}: {reason}\n").as_bytes());
 }
 
 /// A sample capture of this project.
