@@ -5,7 +5,7 @@
 #   make check          what CI refuses: format, lints, docs, licences of what is built in
 #   make bench          micro-benchmarks of decode, flow table and rollup
 #   make bench-read     the two-million-packet day: CPU and memory beside softflowd and nfpcapd
-#   make bench-queries  the documented questions on a file of 300 devices and 90 days (some minutes, 4 GB)
+#   make bench-queries  the documented questions on a file of 300 devices and 90 days (some minutes, 1.5 GB)
 #   make help           this
 
 SHELL := /bin/sh
@@ -22,7 +22,7 @@ help:
 run: build lanscribe.db
 	@$(PROGRAM) devices --db lanscribe.db
 	@echo
-	@$(PROGRAM) top endpoints --limit 5 --db lanscribe.db 2>/dev/null
+	@$(PROGRAM) top endpoints --limit 5 --db lanscribe.db
 	@echo
 	@echo "The file is lanscribe.db. Three questions to try:"
 	@echo
