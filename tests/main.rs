@@ -9,6 +9,7 @@ mod reading;
 mod readme;
 mod sample;
 mod support;
+mod trouble;
 mod vendor;
 
 use support::skip;

@@ -72,3 +72,21 @@ pub(crate) fn rows(db: &Connection, sql: &str) -> Vec<Vec<String>> {
 pub(crate) fn number(db: &Connection, sql: &str) -> i64 {
     db.query_row(sql, [], |row| row.get(0)).expect(sql)
 }
+
+/// How many frames the file has counted.
+pub(crate) const FRAMES: &str = "SELECT coalesce(sum(frames), 0) FROM coverage_by_day";
+
+/// A folder with a database to make.
+pub(crate) fn place() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("x.db");
+    (dir, db)
+}
+
+/// Packs a file.
+pub(crate) fn gzip(from: &Path, to: &Path) {
+    let mut packed =
+        flate2::write::GzEncoder::new(std::fs::File::create(to).unwrap(), flate2::Compression::fast());
+    packed.write_all(&std::fs::read(from).unwrap()).unwrap();
+    packed.finish().unwrap();
+}
