@@ -341,10 +341,10 @@ impl Pipeline {
     /// Time went back: what is open belongs to the time before, and a date in the future must not stick.
     fn step_back(&mut self, now: Timestamp, at: Timestamp) {
         self.books.rollup.observed(now);
-        // What was over by the old time was over before the clock went back.
-        self.flows.expire(now, &mut self.books);
-        self.flows.end(EndReason::Forced, &mut self.books, |flow| flow.last > at + LATE);
-        self.close_all();
+        self.flows.step_back(now, at + LATE, &mut self.books);
+        while let Some(minute) = self.books.rollup.close() {
+            self.minutes.push(minute);
+        }
         note(
             &mut self.events,
             &mut self.events_dropped,

@@ -220,6 +220,26 @@ impl FlowTable {
         }
     }
 
+    /// Time went back from `now`: ends what was over by then, and what reaches beyond `limit`, which lies in the
+    /// future again; the rest is settled. One walk, for a capture may be made to step at every packet.
+    pub(crate) fn step_back(&mut self, now: Timestamp, limit: Timestamp, books: &mut Books) {
+        let mut at = 0;
+        while let Some(flow) = self.flows.get_mut(at as usize) {
+            let mut over = run_timers(flow, now, &self.timeouts, books);
+            if !over && flow.last > limit {
+                let due = flow.last;
+                books.report(flow, due, EndReason::Forced);
+                over = true;
+            }
+            if over {
+                self.remove(at, books);
+            } else {
+                books.settle(flow);
+                at += 1;
+            }
+        }
+    }
+
     /// Ends every flow that `which` picks.
     pub(crate) fn end(&mut self, reason: EndReason, books: &mut Books, which: impl Fn(&Flow) -> bool) {
         let mut at = 0;
