@@ -29,6 +29,19 @@ pub(super) fn to_limits(rows: &mut Rows, limits: RowLimits) -> Count {
     folded
 }
 
+/// Adds `more` to `rows`, which stay in order.
+pub(super) fn add(rows: &mut Rows, more: Rows) {
+    rows.extend(more);
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows.dedup_by(|(key, usage), (kept, sum)| {
+        let same = key == kept;
+        if same {
+            sum.merge(usage);
+        }
+        same
+    });
+}
+
 /// Keeps the largest `limit - 1` endpoints of each device that has more than `limit`, and one `other`.
 fn fold_endpoints(rows: &mut Rows, limit: usize) -> Count {
     let named = |key: &RowKey| !matches!(key.endpoint, Endpoint::None | Endpoint::Other);

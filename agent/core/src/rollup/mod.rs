@@ -8,7 +8,7 @@ mod fold;
 use std::collections::VecDeque;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 pub use crate::class::{Class, Endpoint};
 use crate::decode::OTHER_PROTOCOL;
@@ -116,16 +116,16 @@ struct Window {
     rows: HashMap<RowKey, Usage, RandomState>,
 }
 
-/// Closed minutes of which it is remembered how many rows they had: when the clock goes back, a minute comes in pieces.
-const REMEMBERED: usize = 16;
+/// Closed minutes whose rows are remembered: when the clock goes back, a minute comes in pieces.
+const REMEMBERED: usize = 4;
 
 /// The minutes that are still open: the current one, and the one before it in its first second.
 #[derive(Debug)]
 pub struct Rollup {
     windows: Vec<Window>,
     limits: RowLimits,
-    /// The latest minutes that were closed, and how many rows they had.
-    closed: VecDeque<(Timestamp, usize)>,
+    /// The latest minutes that were closed, and the rows that they have.
+    closed: VecDeque<(Timestamp, HashSet<RowKey, RandomState>)>,
     /// Frames whose row was folded because of a limit.
     pub folded: u64,
 }
@@ -248,20 +248,21 @@ impl Rollup {
             return None;
         }
         let window = self.windows.remove(0);
-        let mut rows = window.rows.into_iter().collect();
+        // A further piece of a minute adds to the rows that the minute has, and may have as many more as are left.
+        let place = self.closed.iter().position(|(start, _)| *start == window.start);
+        let mut known =
+            place.and_then(|place| self.closed.remove(place)).map(|(_, rows)| rows).unwrap_or_default();
+        let (again, mut rows): (Vec<_>, Vec<_>) =
+            window.rows.into_iter().partition(|(key, _)| known.contains(key));
+        let left = RowLimits { rows: self.limits.rows.saturating_sub(known.len()), ..self.limits };
         let mut folded = window.folded;
-        // What is left of the limit, if it is a further piece of its minute.
-        let before: usize =
-            self.closed.iter().filter(|(start, _)| *start == window.start).map(|(_, rows)| rows).sum();
-        let limits = RowLimits { rows: self.limits.rows.saturating_sub(before), ..self.limits };
-        let by_limits = fold::to_limits(&mut rows, limits);
-        match self.closed.iter_mut().find(|(start, _)| *start == window.start) {
-            Some((_, earlier)) => *earlier += rows.len(),
-            None => {
-                self.closed.truncate(REMEMBERED - 1);
-                self.closed.push_front((window.start, rows.len()));
-            }
+        let by_limits = fold::to_limits(&mut rows, left);
+        if !again.is_empty() {
+            fold::add(&mut rows, again);
         }
+        known.extend(rows.iter().map(|(key, _)| *key));
+        self.closed.truncate(REMEMBERED - 1);
+        self.closed.push_front((window.start, known));
         self.folded += by_limits.frames;
         folded.merge(by_limits);
         Some(Minute {

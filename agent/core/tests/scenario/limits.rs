@@ -135,3 +135,14 @@ fn a_minute_that_comes_in_pieces_keeps_to_its_rows() {
     );
     assert!(told.stats.frames_folded > 400);
 }
+
+#[test]
+fn pieces_of_a_minute_that_add_to_the_same_rows_lose_no_name() {
+    let frame = udp((device(1), home(1)), (ROUTER, INTERNET), (50_000, 443), 10);
+    let at = |n: u32| START + Span(if n.is_multiple_of(2) { 0 } else { 3_000_000 });
+    let ops: Vec<_> = (0..20_000).map(|n| Op::Frame(Shot::of(at(n), &frame))).collect();
+    let told = run(&Config::default(), &ops);
+    law(&told, &ops).unwrap();
+    assert!(told.minutes.len() > 9_000);
+    assert_eq!(told.stats.frames_folded, 0);
+}
