@@ -145,6 +145,9 @@ fn what_names_no_file_on_the_disk_is_no_database() {
         assert_eq!(command.status().unwrap().code(), Some(code), "{name}");
         assert!(code != 0 || dir.path().join(name).is_file(), "{name} is the name of a file");
     }
+    let asked = lanscribe().args(["devices", "--db", "."]).current_dir(dir.path()).output().unwrap();
+    assert_eq!(asked.status.code(), Some(65));
+    assert!(said(&asked).contains("no regular file"), "{}", said(&asked));
 }
 
 #[test]

@@ -176,8 +176,8 @@ impl Pipeline {
         wire_len: u32,
         bytes: &[u8],
     ) {
-        let window = self.advance(at.clamped());
-        let seen_at = at.clamped();
+        let at = at.clamped();
+        let window = self.advance(at);
         self.books.rollup.captured(window, wire_len.into());
         match decode(link_type, bytes, wire_len) {
             Err(trouble) => self.books.rollup.trouble(window, trouble, wire_len.into()),
@@ -185,9 +185,9 @@ impl Pipeline {
                 if let Some(trouble) = packet.trouble {
                     self.books.rollup.trouble(window, trouble, wire_len.into());
                 }
-                let link = self.link_ends(&packet, seen_at, wire_len.into());
-                self.learn(&packet, link.src, seen_at);
-                self.account(&packet, link, interface, seen_at, window, wire_len.into());
+                let link = self.link_ends(&packet, at, wire_len.into());
+                self.learn(&packet, link.src, at);
+                self.account(&packet, link, interface, at, window, wire_len.into());
             }
         }
     }

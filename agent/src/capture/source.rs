@@ -118,8 +118,8 @@ fn time(header: &PacketHeader) -> Timestamp {
     Timestamp(seconds.saturating_mul(1_000_000).saturating_add(nanos.div_euclid(1_000))).clamped()
 }
 
-/// Hands every frame of all sources to `handle`, with the number of its source, in order of time, as mergecap would. Files that follow one
-/// another, like those of a rotating capture, and files that overlap are alike.
+/// Hands every frame of all sources to `handle`, with the number of its source, in order of time, as mergecap would.
+/// Files that follow one another, like those of a rotating capture, and files that overlap are alike.
 ///
 /// Returns, for each source, whether it was read to its end.
 pub(crate) fn read_all<E>(

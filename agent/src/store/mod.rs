@@ -122,18 +122,8 @@ impl Store {
     }
 
     fn open_or_make(path: &Path, zone: Option<TimeZone>) -> Result<Self, OpenError> {
-        check_kind(path)?;
-        // A path is a path: ":memory:" and "file:..." mean nothing else here.
-        let db = Connection::open_with_flags(
-            Path::new(".").join(path),
-            OpenFlags::SQLITE_OPEN_READ_WRITE
-                | OpenFlags::SQLITE_OPEN_CREATE
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        );
-        let mut db = db?;
-        db.busy_timeout(BUSY)?;
-        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        check_identity(&db, path, version)?;
+        let (mut db, version) =
+            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         if version == 0 {
             // Must come before the first table.
             db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -223,13 +213,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::Missing(path.to_owned()));
     }
     let open = || -> Result<Connection, OpenError> {
-        let db = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        db.busy_timeout(BUSY)?;
-        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        check_identity(&db, path, version)?;
+        let (db, version) = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         if version == 0 {
             return Err(StoreError::Foreign(path.to_owned(), " (it is empty)").into());
         }
@@ -239,6 +223,17 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         OpenError::Ours(error) => error,
         OpenError::Sqlite(source) => StoreError::of(path, source),
     })
+}
+
+/// Opens a file that is ours, or empty; returns its version, 0 if it is empty.
+fn connect(path: &Path, flags: OpenFlags) -> Result<(Connection, i64), OpenError> {
+    check_kind(path)?;
+    // A path is a path: ":memory:" and "file:..." mean nothing else here.
+    let db = Connection::open_with_flags(Path::new(".").join(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY)?;
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    check_identity(&db, path, version)?;
+    Ok((db, version))
 }
 
 /// Either an error with all it needs, or one of SQLite that still lacks the path.

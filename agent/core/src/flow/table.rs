@@ -201,16 +201,22 @@ impl FlowTable {
         }
     }
 
-    /// Runs every timer that is due at `now`.
-    pub(crate) fn expire(&mut self, now: Timestamp, books: &mut Books) {
+    /// Takes out every flow of which `over` says so; it has reported what there was to report.
+    fn remove_where(&mut self, books: &mut Books, mut over: impl FnMut(&mut Flow, &mut Books) -> bool) {
         let mut at = 0;
         while let Some(flow) = self.flows.get_mut(at as usize) {
-            if run_timers(flow, now, &self.timeouts, books) {
+            if over(flow, books) {
                 self.remove(at, books);
             } else {
                 at += 1;
             }
         }
+    }
+
+    /// Runs every timer that is due at `now`.
+    pub(crate) fn expire(&mut self, now: Timestamp, books: &mut Books) {
+        let timeouts = self.timeouts;
+        self.remove_where(books, |flow, books| run_timers(flow, now, &timeouts, books));
     }
 
     /// Moves what all flows counted in the window that starts at `window`, or before it, into its rows.
@@ -223,35 +229,30 @@ impl FlowTable {
     /// Time went back from `now`: ends what was over by then, and what reaches beyond `limit`, which lies in the
     /// future again; the rest is settled. One walk, for a capture may be made to step at every packet.
     pub(crate) fn step_back(&mut self, now: Timestamp, limit: Timestamp, books: &mut Books) {
-        let mut at = 0;
-        while let Some(flow) = self.flows.get_mut(at as usize) {
-            let mut over = run_timers(flow, now, &self.timeouts, books);
-            if !over && flow.last > limit {
-                let due = flow.last;
-                books.report(flow, due, EndReason::Forced);
-                over = true;
+        let timeouts = self.timeouts;
+        self.remove_where(books, |flow, books| {
+            if run_timers(flow, now, &timeouts, books) {
+                return true;
             }
-            if over {
-                self.remove(at, books);
+            let reaches_beyond = flow.last > limit;
+            if reaches_beyond {
+                books.report(flow, flow.last, EndReason::Forced);
             } else {
                 books.settle(flow);
-                at += 1;
             }
-        }
+            reaches_beyond
+        });
     }
 
     /// Ends every flow that `which` picks.
     pub(crate) fn end(&mut self, reason: EndReason, books: &mut Books, which: impl Fn(&Flow) -> bool) {
-        let mut at = 0;
-        while let Some(flow) = self.flows.get_mut(at as usize) {
-            if which(flow) {
-                let due = flow.last;
-                books.report(flow, due, reason);
-                self.remove(at, books);
-            } else {
-                at += 1;
+        self.remove_where(books, |flow, books| {
+            let picked = which(flow);
+            if picked {
+                books.report(flow, flow.last, reason);
             }
-        }
+            picked
+        });
     }
 
     /// Ends what is over, then an eighth of the table in one pass: flows of one packet first, since only those

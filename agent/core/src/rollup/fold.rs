@@ -3,7 +3,8 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::{Class, Endpoint, FOLDED_PROTOCOL, RowKey, RowLimits, Usage};
+use super::{Class, Endpoint, RowKey, RowLimits, Usage};
+use crate::decode::OTHER_PROTOCOL;
 use crate::device::{Count, DeviceId};
 
 type Rows = Vec<(RowKey, Usage)>;
@@ -17,7 +18,7 @@ fn to_other(key: RowKey) -> RowKey {
 /// The row for whatever nobody in particular did. Of protocols only those of IP are kept: there are 256 of them,
 /// while an attacker has 65,536 EtherTypes.
 pub(super) fn to_nobody(key: RowKey) -> RowKey {
-    let protocol = if key.class == Class::Link { FOLDED_PROTOCOL } else { key.protocol };
+    let protocol = if key.class == Class::Link { OTHER_PROTOCOL } else { key.protocol };
     RowKey { device: DeviceId::OTHER, protocol, ..to_other(key) }
 }
 

@@ -11,7 +11,6 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 
 pub use crate::class::{Class, Endpoint};
-use crate::decode::OTHER_PROTOCOL;
 use crate::device::{Count, DeviceId};
 use crate::flow::{Delta, Flow};
 use crate::packet::Trouble;
@@ -282,9 +281,6 @@ impl Rollup {
         self.windows.iter_mut().rev().find(|w| w.start == start)
     }
 }
-
-/// Stands for every EtherType when there are too many of them.
-const FOLDED_PROTOCOL: u16 = OTHER_PROTOCOL;
 
 #[cfg(test)]
 mod tests {
