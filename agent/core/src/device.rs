@@ -74,14 +74,30 @@ pub struct DeviceChange {
     pub received: Count,
 }
 
+/// What a device sent and received since the start of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Its MAC address.
+    pub mac: MacAddr,
+    /// Frames with its MAC as source.
+    pub sent: Count,
+    /// Frames with its MAC as destination.
+    pub received: Count,
+    /// Its last frame.
+    pub last: Timestamp,
+}
+
 #[derive(Debug)]
 struct Device {
     mac: Option<MacAddr>,
     /// Addresses that it sent from and that are not its own: the proof that it routes.
     routes: [Option<IpAddr>; PROOFS],
     seen: Option<(Timestamp, Timestamp)>,
+    /// Counted since the last change was taken.
     sent: Count,
     received: Count,
+    /// Counted before it.
+    taken: (Count, Count),
     changed: bool,
 }
 
@@ -93,6 +109,7 @@ impl Device {
             seen: None,
             sent: Count { frames: 0, bytes: 0 },
             received: Count { frames: 0, bytes: 0 },
+            taken: (Count { frames: 0, bytes: 0 }, Count { frames: 0, bytes: 0 }),
             changed: false,
         }
     }
@@ -266,6 +283,22 @@ impl Devices {
         self.len() == 0
     }
 
+    /// The MAC address of a device; `None` for [`DeviceId::OTHER`].
+    #[must_use]
+    pub fn mac(&self, id: DeviceId) -> Option<MacAddr> {
+        self.list[id.0 as usize].mac
+    }
+
+    /// What each device sent and received in this run, in order of number.
+    pub fn traffic(&self) -> impl Iterator<Item = Traffic> {
+        self.list.iter().filter_map(|device| {
+            let (mut sent, mut received) = device.taken;
+            sent.merge(device.sent);
+            received.merge(device.received);
+            Some(Traffic { mac: device.mac?, sent, received, last: device.seen?.1 })
+        })
+    }
+
     /// What changed since the last call, in order of number; the counts start again at zero.
     pub fn take_changes(&mut self) -> Vec<DeviceChange> {
         self.changed.sort_unstable();
@@ -275,6 +308,8 @@ impl Devices {
             .filter_map(|id| {
                 let device = &mut list[id.0 as usize];
                 device.changed = false;
+                device.taken.0.merge(device.sent);
+                device.taken.1.merge(device.received);
                 Some(DeviceChange {
                     id,
                     mac: device.mac,

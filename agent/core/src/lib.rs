@@ -6,6 +6,7 @@
 pub mod addr;
 pub mod address_book;
 mod attribution;
+pub mod batch;
 mod bucket;
 mod class;
 pub mod decode;
@@ -19,5 +20,6 @@ pub mod pipeline;
 pub mod rollup;
 pub mod service;
 pub mod stats;
+pub mod talk;
 pub mod time;
 pub mod wire;

@@ -3,22 +3,26 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::addr::{MacAddr, Prefix};
-use crate::address_book::{AddressBook, Interval};
+use crate::address_book::AddressBook;
 use crate::attribution::{Known, LinkEnds};
+use crate::batch::rows_of;
 use crate::class::Class;
 use crate::decode::{LinkType, decode};
-use crate::device::{DeviceChange, DeviceId, Devices};
+use crate::device::{DeviceId, Devices, Traffic};
 use crate::flow::key::Key;
-use crate::flow::record::{EndReason, FlowRecord};
+use crate::flow::record::EndReason;
 use crate::flow::table::{Books, FlowTable, Probe, records_limit};
 use crate::flow::{Seen, Timeouts};
 use crate::fragment::Fragments;
 use crate::lan::{Lan, Source};
-use crate::learn::{News, Pupils};
+use crate::learn::Pupils;
 use crate::packet::Packet;
 use crate::rollup::{Minute, Rollup, RowLimits};
 use crate::stats::Stats;
+use crate::talk::{self, Talk};
 use crate::time::{MINUTE, Span, Timestamp};
+
+pub use crate::batch::{Batch, BatchLimits, Event, EventKind, Lost};
 
 /// A frame may be this late and still counts as in order: interfaces and cores deliver a little out of turn.
 pub const LATE: Span = Span::from_secs(1);
@@ -56,49 +60,6 @@ impl Default for Config {
             rows: RowLimits::default(),
         }
     }
-}
-
-/// Something that happened and should be known later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// When, by packet time.
-    pub at: Timestamp,
-    /// What.
-    pub kind: EventKind,
-}
-
-/// Kinds of [`Event`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
-    /// Something was learnt about the LAN.
-    Learnt(News),
-    /// A limit was reached since the last batch.
-    Limit {
-        /// What it cost, in words.
-        what: &'static str,
-        /// How many of them.
-        count: u64,
-    },
-    /// Time went back by more than [`LATE`]; it was this before.
-    ClockStepped {
-        /// The latest time seen until then.
-        from: Timestamp,
-    },
-}
-
-/// What is to be written: everything that was closed since the last batch.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Devices that were seen, in order of number.
-    pub devices: Vec<DeviceChange>,
-    /// Addresses that were seen.
-    pub addresses: Vec<Interval>,
-    /// Closed minutes in order of closing; one may come twice when the clock went back.
-    pub minutes: Vec<Minute>,
-    /// Flow records.
-    pub flows: Vec<FlowRecord>,
-    /// Events in order.
-    pub events: Vec<Event>,
 }
 
 /// Everything between a captured frame and a row.
@@ -200,6 +161,14 @@ impl Pipeline {
         }
     }
 
+    /// Frames were dropped since the last call: `ring` for want of room in the ring, `interface` before they came
+    /// there. They count in the newest open window; while none is open, before the first packet or tick and after
+    /// [`finish`](Self::finish), they wait for the next one. So who may have drops and no packets at all ticks
+    /// before the end: `finish` opens no window, for core knows no time that it could be.
+    pub fn dropped(&mut self, ring: u64, interface: u64) {
+        self.books.rollup.dropped(ring, interface);
+    }
+
     /// The capture is over: every flow is reported and every window closed.
     pub fn finish(&mut self) {
         if let Some(now) = self.now.take() {
@@ -219,6 +188,7 @@ impl Pipeline {
             minutes: std::mem::take(&mut self.minutes),
             flows: std::mem::take(&mut self.books.records),
             events: std::mem::take(&mut self.events),
+            ..Batch::default()
         }
     }
 
@@ -233,10 +203,22 @@ impl Pipeline {
         self.told = stats;
     }
 
-    /// How many rows wait in the next batch.
+    /// How many rows of minutes and flows wait in the next batch.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.books.records.len() + self.minutes.iter().map(|m| m.rows.len() + 1).sum::<usize>()
+        self.books.records.len() + rows_of(&self.minutes)
+    }
+
+    /// What each device sent and received since the start of the run, batches taken or not.
+    pub fn traffic(&self) -> impl Iterator<Item = Traffic> {
+        self.devices.traffic()
+    }
+
+    /// With whom the device `mac` has flows open, by what is not yet reported of them: the largest first, at most
+    /// `most`. One walk over the flows.
+    #[must_use]
+    pub fn talks(&self, mac: MacAddr, most: usize) -> Vec<Talk> {
+        talk::largest(self.flows.iter(), &self.devices, mac, most)
     }
 
     /// The limits that were reached so far.

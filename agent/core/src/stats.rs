@@ -1,5 +1,14 @@
 //! Counters of every limit that was reached: a healthy LAN has zeros here.
 
+/// What flow records that nobody took in time are called.
+pub(crate) const RECORDS_DROPPED: &str = "flow records dropped";
+/// What frames are called whose row lost a name.
+pub(crate) const FRAMES_FOLDED: &str = "frames kept only as 'other'";
+/// What sightings of addresses are called that were not written down.
+pub(crate) const SIGHTINGS_REFUSED: &str = "address sightings not kept";
+/// What events that nobody took in time are called.
+pub(crate) const EVENTS_DROPPED: &str = "events dropped";
+
 /// A snapshot since the start of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -31,13 +40,13 @@ impl Stats {
     pub fn limits(&self) -> [(&'static str, u64); 8] {
         [
             ("MAC addresses refused as devices", self.devices_refused),
-            ("address sightings not kept", self.addresses_refused),
+            (SIGHTINGS_REFUSED, self.addresses_refused),
             ("announced networks not believed", self.networks_refused),
             ("fragmented datagrams forgotten", self.fragments_forgotten),
             ("flows ended early for room", self.flows_evicted),
-            ("flow records dropped", self.records_dropped),
-            ("frames kept only as 'other'", self.frames_folded),
-            ("events dropped", self.events_dropped),
+            (RECORDS_DROPPED, self.records_dropped),
+            (FRAMES_FOLDED, self.frames_folded),
+            (EVENTS_DROPPED, self.events_dropped),
         ]
     }
 }

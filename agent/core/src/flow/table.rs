@@ -101,6 +101,11 @@ impl FlowTable {
         self.flows.len()
     }
 
+    /// All open flows, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Flow> {
+        self.flows.iter()
+    }
+
     /// Counts a packet in its flow, which `open` describes if it is the first one. Returns the flow's class and
     /// ends if the packet is its first one in a window.
     pub(crate) fn observe(

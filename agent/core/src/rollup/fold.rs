@@ -22,6 +22,19 @@ pub(super) fn to_nobody(key: RowKey) -> RowKey {
     RowKey { device: DeviceId::OTHER, protocol, ..to_other(key) }
 }
 
+/// The row for whatever nobody in particular did in a class.
+pub(super) fn to_class(key: RowKey) -> RowKey {
+    RowKey { protocol: OTHER_PROTOCOL, ..to_nobody(key) }
+}
+
+/// Renames all rows and puts them in order, in no more memory than they need. Returns the frames that lost a name.
+pub(super) fn all(rows: &mut Rows, to: fn(RowKey) -> RowKey) -> Count {
+    let folded = merge_where(rows, to, |key, _| to(*key) != *key);
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows.shrink_to_fit();
+    folded
+}
+
 /// Folds `rows` until they keep to the limits and puts them in order. Returns the frames whose row lost a name.
 pub(super) fn to_limits(rows: &mut Rows, limits: RowLimits) -> Count {
     let mut folded = fold_endpoints(rows, limits.endpoints);
@@ -30,17 +43,18 @@ pub(super) fn to_limits(rows: &mut Rows, limits: RowLimits) -> Count {
     folded
 }
 
-/// Adds `more` to `rows`, which stay in order.
+/// Adds `more` to `rows`, which are in order and stay so. Most of what comes in pieces is on rows that are there.
 pub(super) fn add(rows: &mut Rows, more: Rows) {
-    rows.extend(more);
-    rows.sort_unstable_by_key(|(key, _)| *key);
-    rows.dedup_by(|(key, usage), (kept, sum)| {
-        let same = key == kept;
-        if same {
-            sum.merge(usage);
+    let known = rows.len();
+    for (key, usage) in more {
+        match rows[..known].binary_search_by_key(&key, |(key, _)| *key) {
+            Ok(at) => rows[at].1.merge(&usage),
+            Err(_) => rows.push((key, usage)),
         }
-        same
-    });
+    }
+    if rows.len() > known {
+        rows.sort_by_key(|(key, _)| *key);
+    }
 }
 
 /// Keeps the largest `limit - 1` endpoints of each device that has more than `limit`, and one `other`.

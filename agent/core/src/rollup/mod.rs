@@ -63,18 +63,44 @@ impl Usage {
 }
 
 /// What was seen in a window, decoded or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Time for which the agent watched.
     pub observed: Span,
     /// All frames that were captured.
     pub captured: Count,
-    /// Of these, the ones without a readable link header: on no row.
+    /// Frames that the ring had no room for. What drops is counted where it is noticed: in the newest open window.
+    pub dropped: u64,
+    /// Frames that the interface lost before.
+    pub interface_dropped: u64,
+    /// Of the captured ones, those without a readable link header: on no row.
     pub undecodable: Count,
-    /// Of these, the ones whose device, endpoint or port was folded.
+    /// Of the captured ones, those whose device, endpoint or port was folded.
     pub folded: Count,
     /// Frames by what was wrong with them, those of class `link` too; in the order of [`Trouble::ALL`].
     pub troubles: Vec<Count>,
+}
+
+impl Coverage {
+    /// Whether nothing was captured and nothing was lost.
+    #[must_use]
+    pub const fn is_silent(&self) -> bool {
+        self.captured.is_zero() && self.dropped == 0 && self.interface_dropped == 0
+    }
+
+    /// Adds another piece of the same minute. Pieces may overlap, but none was watched for longer than it lasts.
+    fn merge(&mut self, piece: &Self) {
+        self.observed = Span(self.observed.0.saturating_add(piece.observed.0)).min(MINUTE);
+        self.captured.merge(piece.captured);
+        self.dropped += piece.dropped;
+        self.interface_dropped += piece.interface_dropped;
+        self.undecodable.merge(piece.undecodable);
+        self.folded.merge(piece.folded);
+        self.troubles.resize(self.troubles.len().max(piece.troubles.len()), Count::default());
+        for (sum, more) in self.troubles.iter_mut().zip(&piece.troubles) {
+            sum.merge(*more);
+        }
+    }
 }
 
 /// A closed minute.
@@ -86,6 +112,34 @@ pub struct Minute {
     pub coverage: Coverage,
     /// Its rows, in order.
     pub rows: Vec<(RowKey, Usage)>,
+}
+
+/// How much of their names the rows of a minute lose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fold {
+    /// A row for each class and protocol.
+    ToNobody,
+    /// A row for each class.
+    ToClass,
+}
+
+impl Minute {
+    /// Makes all rows nobody's. Returns the frames that lost a name by it.
+    pub(crate) fn fold(&mut self, depth: Fold) -> u64 {
+        let to = match depth {
+            Fold::ToNobody => fold::to_nobody,
+            Fold::ToClass => fold::to_class,
+        };
+        let folded = fold::all(&mut self.rows, to);
+        self.coverage.folded.merge(folded);
+        folded.frames
+    }
+
+    /// Adds another piece of the same minute.
+    pub(crate) fn merge(&mut self, piece: Self) {
+        self.coverage.merge(&piece.coverage);
+        fold::add(&mut self.rows, piece.rows);
+    }
 }
 
 /// How many rows are kept.
@@ -103,12 +157,20 @@ impl Default for RowLimits {
     }
 }
 
+/// Frames that were not captured.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drops {
+    ring: u64,
+    interface: u64,
+}
+
 #[derive(Debug)]
 struct Window {
     start: Timestamp,
     observed_from: Timestamp,
     observed_until: Timestamp,
     captured: Count,
+    drops: Drops,
     undecodable: Count,
     folded: Count,
     troubles: Vec<Count>,
@@ -123,6 +185,8 @@ const REMEMBERED: usize = 4;
 pub struct Rollup {
     windows: Vec<Window>,
     limits: RowLimits,
+    /// What was dropped while no window was open.
+    drops: Drops,
     /// The latest minutes that were closed, and the rows that they have.
     closed: VecDeque<(Timestamp, HashSet<RowKey, RandomState>)>,
     /// Frames whose row was folded because of a limit.
@@ -133,7 +197,7 @@ impl Rollup {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(limits: RowLimits) -> Self {
-        Self { windows: Vec::new(), limits, closed: VecDeque::new(), folded: 0 }
+        Self { windows: Vec::new(), limits, drops: Drops::default(), closed: VecDeque::new(), folded: 0 }
     }
 
     /// The start of the window in which a frame of time `at` counts: its own if that is open, else the oldest.
@@ -165,6 +229,7 @@ impl Rollup {
             observed_from: from,
             observed_until: from,
             captured: Count::default(),
+            drops: std::mem::take(&mut self.drops),
             undecodable: Count::default(),
             folded: Count::default(),
             troubles: vec![Count::default(); Trouble::ALL.len()],
@@ -186,6 +251,13 @@ impl Rollup {
         }
     }
 
+    /// Counts frames that were dropped in the newest open window, or else in the next one that opens.
+    pub fn dropped(&mut self, ring: u64, interface: u64) {
+        let drops = self.windows.last_mut().map_or(&mut self.drops, |newest| &mut newest.drops);
+        drops.ring += ring;
+        drops.interface += interface;
+    }
+
     /// Counts what was wrong with a frame of the window that starts at `start`.
     pub fn trouble(&mut self, start: Timestamp, trouble: Trouble, bytes: u64) {
         if let Some(window) = self.find(start) {
@@ -198,33 +270,8 @@ impl Rollup {
 
     /// Puts what a flow counted in a window on its rows.
     pub(crate) fn account(&mut self, flow: &Flow, delta: &Delta) {
-        let [out, back] = delta.counts;
-        let key = |local: usize| RowKey {
-            device: flow.ends[local].device,
-            endpoint: flow.endpoint(1 - local),
-            protocol: flow.key.protocol,
-            port: flow.port,
-            class: flow.class,
-        };
-        let started = if flow.class == Class::Link { 0 } else { delta.started };
-        let none = Count::default();
-        match flow.class {
-            Class::Remote if flow.ends[0].station => {
-                self.add(delta.window, key(0), Usage { up: out, down: back, flows: started });
-            }
-            Class::Remote => self.add(delta.window, key(1), Usage { up: back, down: out, flows: started }),
-            Class::Lan => {
-                self.add(delta.window, key(0), Usage { up: out, down: back, flows: started });
-                self.add(delta.window, key(1), Usage { up: back, down: out, flows: started });
-            }
-            Class::Multicast | Class::Link | Class::Transit => {
-                if !out.is_zero() || started > 0 {
-                    self.add(delta.window, key(0), Usage { up: out, down: none, flows: started });
-                }
-                if !back.is_zero() {
-                    self.add(delta.window, key(1), Usage { up: back, down: none, flows: 0 });
-                }
-            }
+        for (key, usage) in rows(flow, delta.counts, delta.started) {
+            self.add(delta.window, key, usage);
         }
     }
 
@@ -269,6 +316,8 @@ impl Rollup {
             coverage: Coverage {
                 observed: window.observed_until - window.observed_from,
                 captured: window.captured,
+                dropped: window.drops.ring,
+                interface_dropped: window.drops.interface,
                 undecodable: window.undecodable,
                 folded,
                 troubles: window.troubles,
@@ -280,6 +329,34 @@ impl Rollup {
     fn find(&mut self, start: Timestamp) -> Option<&mut Window> {
         self.windows.iter_mut().rev().find(|w| w.start == start)
     }
+}
+
+/// The rows on which a flow is accounted for what went each way and for having started: two for a conversation
+/// within the LAN.
+pub(crate) fn rows(flow: &Flow, counts: [Count; 2], started: u64) -> impl Iterator<Item = (RowKey, Usage)> {
+    let [out, back] = counts;
+    let none = Count::default();
+    let row = |local: usize, up: Count, down: Count, flows: u64| {
+        let key = RowKey {
+            device: flow.ends[local].device,
+            endpoint: flow.endpoint(1 - local),
+            protocol: flow.key.protocol,
+            port: flow.port,
+            class: flow.class,
+        };
+        Some((key, Usage { up, down, flows }))
+    };
+    let started = if flow.class == Class::Link { 0 } else { started };
+    let rows = match flow.class {
+        Class::Remote if flow.ends[0].station => [row(0, out, back, started), None],
+        Class::Remote => [row(1, back, out, started), None],
+        Class::Lan => [row(0, out, back, started), row(1, back, out, started)],
+        Class::Multicast | Class::Link | Class::Transit => [
+            if out.is_zero() && started == 0 { None } else { row(0, out, none, started) },
+            if back.is_zero() { None } else { row(1, back, none, 0) },
+        ],
+    };
+    rows.into_iter().flatten()
 }
 
 #[cfg(test)]

@@ -137,6 +137,8 @@ impl Model {
             coverage: Coverage {
                 observed: window.observed,
                 captured: window.captured,
+                dropped: 0,
+                interface_dropped: 0,
                 undecodable: window.undecodable,
                 folded: Count::default(),
                 troubles: window.troubles,

@@ -1,0 +1,257 @@
+//! What is to be written; and how batches that could not be written yet become one, in bounded memory.
+
+mod backlog;
+
+use crate::address_book::Interval;
+use crate::device::DeviceChange;
+use crate::flow::record::FlowRecord;
+use crate::learn::News;
+use crate::rollup::Minute;
+use crate::stats::{EVENTS_DROPPED, FRAMES_FOLDED, RECORDS_DROPPED, SIGHTINGS_REFUSED};
+use crate::time::Timestamp;
+
+pub use backlog::Backlog;
+
+/// What a batch that lost minutes says of it.
+pub const MINUTES_DROPPED: &str = "minutes dropped before they could be written";
+
+/// Something that happened and should be known later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, by packet time.
+    pub at: Timestamp,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// Kinds of [`Event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// Something was learnt about the LAN.
+    Learnt(News),
+    /// A limit was reached since the last batch.
+    Limit {
+        /// What it cost, in words.
+        what: &'static str,
+        /// How many of them.
+        count: u64,
+    },
+    /// Time went back by more than [`LATE`](crate::pipeline::LATE); it was this before.
+    ClockStepped {
+        /// The latest time seen until then.
+        from: Timestamp,
+    },
+}
+
+/// How much a batch may hold that takes in later ones. Devices are bounded by the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Flow records. Beyond it the oldest are dropped, down to seven eighths: they are detail, not account.
+    pub flows: usize,
+    /// Usage rows of all minutes. Beyond it minutes lose their names, the oldest first: their rows become nobody's,
+    /// one for each class and protocol, and at worst one for each class. Sums are never lost, so a batch may have
+    /// five rows for each minute whatever the limit.
+    pub rows: usize,
+    /// Minutes, a week of them by default. Beyond it the oldest are dropped with all that was in them.
+    pub minutes: usize,
+    /// Intervals of addresses. Beyond it those that began last are dropped; while an address is in use, every
+    /// batch tells of it again.
+    pub addresses: usize,
+    /// Events. Beyond it the later ones are dropped, but for limits: of each kind of limit there is one event.
+    pub events: usize,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self { flows: 262_144, rows: 131_072, minutes: 7 * 24 * 60, addresses: 65_536, events: 4096 }
+    }
+}
+
+/// What a merge cost. The batch has an event for each kind that is not zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Flow records dropped.
+    pub flows: u64,
+    /// Frames whose row lost a name; their sums stay.
+    pub folded: u64,
+    /// Minutes dropped.
+    pub minutes: u64,
+    /// Intervals of addresses dropped.
+    pub addresses: u64,
+    /// Events dropped.
+    pub events: u64,
+}
+
+impl Lost {
+    fn kinds(&self) -> [(&'static str, u64); 5] {
+        [
+            (RECORDS_DROPPED, self.flows),
+            (FRAMES_FOLDED, self.folded),
+            (MINUTES_DROPPED, self.minutes),
+            (SIGHTINGS_REFUSED, self.addresses),
+            (EVENTS_DROPPED, self.events),
+        ]
+    }
+}
+
+/// What is to be written: everything that was closed since the last batch.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Devices that were seen, in order of number.
+    pub devices: Vec<DeviceChange>,
+    /// Addresses that were seen.
+    pub addresses: Vec<Interval>,
+    /// Closed minutes in order of closing; one may come twice when the clock went back.
+    pub minutes: Vec<Minute>,
+    /// Flow records.
+    pub flows: Vec<FlowRecord>,
+    /// Events in order.
+    pub events: Vec<Event>,
+    /// What [`merge`](Self::merge) remembers of the minutes: nothing to write.
+    pub backlog: Backlog,
+}
+
+impl Batch {
+    /// Takes in the batch that was taken after this one, within `limits`. What it costs hangs on the later batch
+    /// alone, not on how much waits already, but for devices and addresses, which are put in order again.
+    pub fn merge(&mut self, later: Self, limits: &BatchLimits) -> Lost {
+        let at = later.latest();
+        let (minutes, folded) = self.backlog.add(&mut self.minutes, later.minutes, limits);
+        add_devices(&mut self.devices, later.devices);
+        let lost = Lost {
+            flows: add_flows(&mut self.flows, later.flows, limits.flows),
+            folded,
+            minutes,
+            addresses: add_addresses(&mut self.addresses, later.addresses, limits.addresses),
+            events: add_events(&mut self.events, later.events, limits.events),
+        };
+        for (what, count) in lost.kinds() {
+            if count > 0 {
+                note_limit(&mut self.events, at, what, count);
+            }
+        }
+        lost
+    }
+
+    /// Whether it says no more than that nothing was captured and nothing dropped while the agent watched.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.devices.is_empty()
+            && self.addresses.is_empty()
+            && self.flows.is_empty()
+            && self.events.is_empty()
+            && self.minutes.iter().all(|minute| minute.rows.is_empty() && minute.coverage.is_silent())
+    }
+
+    /// How many rows it is, in all tables.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.devices.len()
+            + self.addresses.len()
+            + self.events.len()
+            + rows_of(&self.minutes)
+            + self.flows.len()
+    }
+
+    /// About when it was taken.
+    fn latest(&self) -> Timestamp {
+        let times = [
+            self.minutes.last().map(|minute| minute.window),
+            self.flows.last().map(|record| record.end),
+            self.addresses.last().map(|interval| interval.last),
+            self.events.last().map(|event| event.at),
+        ];
+        times.into_iter().flatten().max().unwrap_or_default()
+    }
+}
+
+/// How many rows minutes are, their coverage included.
+pub(crate) fn rows_of(minutes: &[Minute]) -> usize {
+    minutes.iter().map(|minute| minute.rows.len() + 1).sum()
+}
+
+/// Two runs in order are merged in one walk by a stable sort, which leaves the earlier one of two alike first.
+fn add_devices(devices: &mut Vec<DeviceChange>, later: Vec<DeviceChange>) {
+    devices.extend(later);
+    devices.sort_by_key(|change| change.id);
+    devices.dedup_by(|later, change| {
+        let same = later.id == change.id;
+        if same {
+            change.mac = later.mac.or(change.mac);
+            change.gateway = later.gateway;
+            change.seen = (change.seen.0.min(later.seen.0), change.seen.1.max(later.seen.1));
+            change.sent.merge(later.sent);
+            change.received.merge(later.received);
+        }
+        same
+    });
+}
+
+/// Returns how many were dropped.
+fn add_addresses(addresses: &mut Vec<Interval>, later: Vec<Interval>, limit: usize) -> u64 {
+    addresses.extend(later);
+    addresses.sort_by_key(|interval| (interval.first, interval.address, interval.device));
+    addresses.dedup_by(|later, interval| {
+        let same =
+            (later.first, later.address, later.device) == (interval.first, interval.address, interval.device);
+        if same {
+            interval.last = interval.last.max(later.last);
+            interval.source = later.source;
+        }
+        same
+    });
+    let excess = addresses.len().saturating_sub(limit);
+    addresses.truncate(limit);
+    excess as u64
+}
+
+/// Returns how many were dropped.
+fn add_flows(flows: &mut Vec<FlowRecord>, mut later: Vec<FlowRecord>, limit: usize) -> u64 {
+    let all = flows.len() + later.len();
+    let mut excess = 0;
+    if all > limit {
+        // An eighth more than must be, so that the records that stay are moved once in a while only.
+        excess = all - (limit - limit / 8);
+        let of_own = excess.min(flows.len());
+        flows.drain(..of_own);
+        later.drain(..excess - of_own);
+    }
+    let (length, needed) = (flows.len(), flows.len() + later.len());
+    if needed > flows.capacity() {
+        // Twice as much each time, the way a vector grows, but no room beyond the limit.
+        flows.reserve_exact((2 * flows.capacity()).min(limit).max(needed) - length);
+    }
+    flows.append(&mut later);
+    excess as u64
+}
+
+/// Returns how many were dropped.
+fn add_events(events: &mut Vec<Event>, later: Vec<Event>, limit: usize) -> u64 {
+    let is_limit = |event: &Event| matches!(event.kind, EventKind::Limit { .. });
+    let mut room = limit.saturating_sub(events.iter().filter(|event| !is_limit(event)).count());
+    let mut dropped = 0;
+    for event in later {
+        match event.kind {
+            EventKind::Limit { what, count } => note_limit(events, event.at, what, count),
+            EventKind::Learnt(_) | EventKind::ClockStepped { .. } if room > 0 => {
+                events.push(event);
+                room -= 1;
+            }
+            EventKind::Learnt(_) | EventKind::ClockStepped { .. } => dropped += 1,
+        }
+    }
+    dropped
+}
+
+/// Adds to the event of a limit, which says when it was reached first.
+fn note_limit(events: &mut Vec<Event>, at: Timestamp, what: &'static str, more: u64) {
+    for event in events.iter_mut() {
+        if let EventKind::Limit { what: known, count } = &mut event.kind
+            && *known == what
+        {
+            *count += more;
+            return;
+        }
+    }
+    events.push(Event { at, kind: EventKind::Limit { what, count: more } });
+}
