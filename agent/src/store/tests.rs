@@ -109,8 +109,8 @@ fn minute(window: Timestamp, rows: Vec<(RowKey, Usage)>) -> Minute {
         observed: Span::from_secs(60),
         captured,
         undecodable: count(1, 60),
-        folded: Count::default(),
         troubles,
+        ..Coverage::default()
     };
     Minute { window, coverage, rows }
 }
