@@ -96,17 +96,25 @@ impl Told {
     }
 }
 
+/// Does one step; returns the batch that it took.
+pub(crate) fn feed(pipeline: &mut Pipeline, op: &Op) -> Option<Batch> {
+    match op {
+        Op::Frame(shot) => {
+            pipeline.packet(shot.at, shot.interface, shot.link_type, shot.wire_len, &shot.bytes);
+        }
+        Op::Tick(now) => pipeline.tick(*now),
+        Op::Take => return Some(pipeline.take_batch()),
+    }
+    None
+}
+
 /// Runs the pipeline over `ops` to the end of the capture.
 pub(crate) fn run(config: &Config, ops: &[Op]) -> Told {
     let mut pipeline = Pipeline::new(config.clone());
     let mut told = Told::default();
     for op in ops {
-        match op {
-            Op::Frame(shot) => {
-                pipeline.packet(shot.at, shot.interface, shot.link_type, shot.wire_len, &shot.bytes);
-            }
-            Op::Tick(now) => pipeline.tick(*now),
-            Op::Take => told.join(pipeline.take_batch()),
+        if let Some(batch) = feed(&mut pipeline, op) {
+            told.join(batch);
         }
     }
     pipeline.finish();
@@ -141,34 +149,37 @@ pub(crate) fn law(told: &Told, ops: &[Op]) -> Result<(), String> {
     if told.captured() != fed {
         return Err(format!("captured {:?} of {fed:?}", told.captured()));
     }
-    for minute in &told.minutes {
-        let mut accounted = minute.coverage.undecodable;
-        let (mut sent, mut received) = (Count::default(), Count::default());
-        for (key, usage) in &minute.rows {
-            accounted.merge(usage.up);
-            match key.class {
-                Class::Remote => accounted.merge(usage.down),
-                Class::Lan => {
-                    sent.merge(usage.up);
-                    received.merge(usage.down);
-                }
-                Class::Multicast | Class::Transit | Class::Link if !usage.down.is_zero() => {
-                    return Err(format!("{:?}: {key:?} has something down", minute.window));
-                }
-                Class::Multicast | Class::Transit | Class::Link => {}
+    told.minutes.iter().try_for_each(law_of)
+}
+
+/// The law within a minute, or a piece of one.
+pub(crate) fn law_of(minute: &Minute) -> Result<(), String> {
+    let mut accounted = minute.coverage.undecodable;
+    let (mut sent, mut received) = (Count::default(), Count::default());
+    for (key, usage) in &minute.rows {
+        accounted.merge(usage.up);
+        match key.class {
+            Class::Remote => accounted.merge(usage.down),
+            Class::Lan => {
+                sent.merge(usage.up);
+                received.merge(usage.down);
             }
+            Class::Multicast | Class::Transit | Class::Link if !usage.down.is_zero() => {
+                return Err(format!("{:?}: {key:?} has something down", minute.window));
+            }
+            Class::Multicast | Class::Transit | Class::Link => {}
         }
-        let coverage = &minute.coverage;
-        if accounted != coverage.captured {
-            return Err(format!("{:?}: rows {accounted:?}, captured {:?}", minute.window, coverage.captured));
-        }
-        if sent != received {
-            return Err(format!("{:?}: lan up {sent:?}, down {received:?}", minute.window));
-        }
-        let decoded = coverage.captured.frames - coverage.undecodable.frames;
-        if coverage.folded.frames > decoded {
-            return Err(format!("{:?}: folded {:?} of {decoded} frames", minute.window, coverage.folded));
-        }
+    }
+    let coverage = &minute.coverage;
+    if accounted != coverage.captured {
+        return Err(format!("{:?}: rows {accounted:?}, captured {:?}", minute.window, coverage.captured));
+    }
+    if sent != received {
+        return Err(format!("{:?}: lan up {sent:?}, down {received:?}", minute.window));
+    }
+    let decoded = coverage.captured.frames - coverage.undecodable.frames;
+    if coverage.folded.frames > decoded {
+        return Err(format!("{:?}: folded {:?} of {decoded} frames", minute.window, coverage.folded));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 mod conservation;
 mod frame;
 mod input;
+mod merge;
 mod model;
 mod robust;
 mod same;

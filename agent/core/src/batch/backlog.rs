@@ -12,13 +12,13 @@ const PIECES: usize = 4;
 #[derive(Clone, Debug, Default)]
 pub struct Backlog {
     /// Minutes from the first one whose rows are in the counts below.
-    counted: usize,
-    rows: usize,
+    pub(super) counted: usize,
+    pub(super) rows: usize,
     /// Minutes from the first one that have no names any more, and their rows.
-    nameless: usize,
-    nameless_rows: usize,
+    pub(super) nameless: usize,
+    pub(super) nameless_rows: usize,
     /// Of these, the ones that have one row for each class.
-    classes_only: usize,
+    pub(super) classes_only: usize,
 }
 
 impl Backlog {

@@ -112,10 +112,11 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Takes in the batch that was taken after this one, within `limits`. What it costs hangs on the later batch
-    /// alone, not on how much waits already, but for devices and addresses, which are put in order again.
+    /// Takes in the batch that was taken after this one, within `limits`. Of rows and records it looks at the later
+    /// ones alone, however many wait already; only the short lists are walked through. Who changes
+    /// the minutes of a merged batch resets its `backlog`.
     pub fn merge(&mut self, later: Self, limits: &BatchLimits) -> Lost {
-        let at = later.latest();
+        let at = later.taken_at();
         let (minutes, folded) = self.backlog.add(&mut self.minutes, later.minutes, limits);
         add_devices(&mut self.devices, later.devices);
         let lost = Lost {
@@ -153,15 +154,13 @@ impl Batch {
             + self.flows.len()
     }
 
-    /// About when it was taken.
-    fn latest(&self) -> Timestamp {
-        let times = [
-            self.minutes.last().map(|minute| minute.window),
-            self.flows.last().map(|record| record.end),
-            self.addresses.last().map(|interval| interval.last),
-            self.events.last().map(|event| event.at),
-        ];
-        times.into_iter().flatten().max().unwrap_or_default()
+    /// About when it was taken: what is latest may have a date in the future.
+    fn taken_at(&self) -> Timestamp {
+        let minute = self.minutes.last().map(|minute| minute.window);
+        let event = || self.events.last().map(|event| event.at);
+        let flow = || self.flows.last().map(|record| record.end);
+        let address = || self.addresses.iter().map(|interval| interval.last).max();
+        minute.or_else(event).or_else(flow).or_else(address).unwrap_or_default()
     }
 }
 
@@ -227,9 +226,14 @@ fn add_flows(flows: &mut Vec<FlowRecord>, mut later: Vec<FlowRecord>, limit: usi
 
 /// Returns how many were dropped.
 fn add_events(events: &mut Vec<Event>, later: Vec<Event>, limit: usize) -> u64 {
-    let is_limit = |event: &Event| matches!(event.kind, EventKind::Limit { .. });
-    let mut room = limit.saturating_sub(events.iter().filter(|event| !is_limit(event)).count());
-    let mut dropped = 0;
+    let mut own = 0;
+    events.retain(|event| {
+        let counts = !matches!(event.kind, EventKind::Limit { .. });
+        own += usize::from(counts);
+        !counts || own <= limit
+    });
+    let mut room = limit.saturating_sub(own);
+    let mut dropped = own.saturating_sub(limit) as u64;
     for event in later {
         match event.kind {
             EventKind::Limit { what, count } => note_limit(events, event.at, what, count),
@@ -255,3 +259,6 @@ fn note_limit(events: &mut Vec<Event>, at: Timestamp, what: &'static str, more: 
     }
     events.push(Event { at, kind: EventKind::Limit { what, count: more } });
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod flows;
 mod limits;
+mod live;
 mod time;
 mod whose;
 

@@ -32,6 +32,26 @@ fn an_hour_is_rolled_up_when_it_is_over_and_not_before() {
 }
 
 #[test]
+fn drops_stand_beside_what_was_captured_at_every_level() {
+    let mut store = Place::new().open("UTC");
+    let lossy = |text, ring, interface| {
+        let mut minute = minute(at(text), vec![row(remote(1), 443, 100)]);
+        (minute.coverage.dropped, minute.coverage.interface_dropped) = (ring, interface);
+        minute
+    };
+    // The second one is a further piece of the first.
+    let hour = vec![lossy("2026-11-20T10:58:00", 5, 1), lossy("2026-11-20T10:58:00", 2, 0)];
+    store.flush(&batch(hour)).unwrap();
+    store.flush(&batch(vec![lossy("2026-11-20T11:00:00", 0, 9)])).unwrap();
+    let drops = |table: &str| -> Vec<(i64, i64)> {
+        pairs(&store, &format!("SELECT dropped, interface_dropped FROM {table}"))
+    };
+    assert_eq!(drops("coverage_minute"), [(7, 1), (0, 9)]);
+    assert_eq!(drops("coverage_hour"), [(7, 1)]);
+    assert_eq!(drops("coverage_by_day"), [(7, 10)]);
+}
+
+#[test]
 fn a_roll_up_that_broke_off_is_done_again_and_never_twice() {
     let place = Place::new();
     let mut store = place.open("UTC");
