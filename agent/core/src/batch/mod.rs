@@ -113,8 +113,8 @@ pub struct Batch {
 
 impl Batch {
     /// Takes in the batch that was taken after this one, within `limits`. Of rows and records it looks at the later
-    /// ones alone, however many wait already; only the short lists are walked through. Who changes
-    /// the minutes of a merged batch resets its `backlog`.
+    /// ones alone, however many wait already; only the short lists are walked through. Who changes the minutes of
+    /// a merged batch resets its `backlog`.
     pub fn merge(&mut self, later: Self, limits: &BatchLimits) -> Lost {
         let at = later.taken_at();
         let (minutes, folded) = self.backlog.add(&mut self.minutes, later.minutes, limits);

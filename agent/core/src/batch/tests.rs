@@ -222,8 +222,8 @@ fn a_late_piece_of_a_minute_without_names_gets_none() {
     let mut batch = of_minutes(vec![minute(0, &[6, 6])]);
     batch.merge(of_minutes(vec![minute(1, &[6])]), &limits);
     assert_eq!(rows(&batch), [1, 1]);
-    let lost = batch.merge(of_minutes(vec![minute(0, &[6, 6])]), &limits);
-    assert_eq!(rows(&batch), [1, 1]);
+    let lost = batch.merge(of_minutes(vec![minute(0, &[6, 6])]), &BatchLimits::default());
+    assert_eq!(rows(&batch), [1, 1], "though there is room again");
     assert_eq!((lost.folded, batch.minutes[0].coverage.folded.frames), (2, 4));
 }
 

@@ -10,8 +10,8 @@ use lanscribe_core::talk::{Peer, Talk};
 use lanscribe_core::time::{MINUTE, Span, Timestamp};
 use proptest::prelude::*;
 
-use super::{HEADERS, INTERNET, ROUTER, device, home, ip, udp};
-use crate::frame::{BROADCAST, Frame};
+use super::{HEADERS, INTERNET, ROUTER, device, home, ip, tcp, udp};
+use crate::frame::{ACK, BROADCAST, Frame};
 use crate::input::{Op, START, Shot, Told, feed, secs};
 use crate::traffic;
 
@@ -219,14 +219,18 @@ fn talks_are_what_a_device_has_open_with_each_the_largest_first() {
 #[test]
 fn what_a_flow_reported_is_no_talk_any_more() {
     let mut pipeline = Pipeline::new(Config::default());
-    // The time-out ends the part after 300 s; the packets go on, so the flow does.
-    for n in (0..=300).step_by(50) {
-        show(&mut pipeline, secs(n), &packet());
+    let packet = tcp((device(1), home(1)), (ROUTER, INTERNET), (50_000, 443), ACK, 1);
+    for n in [0, 200] {
+        show(&mut pipeline, secs(n), &packet);
     }
     let [talk] = pipeline.talks(device(1), 10)[..] else { panic!("one conversation") };
-    assert_eq!(talk.up.frames, 1);
+    assert_eq!(talk.up.frames, 2);
+    // The part is over after 300 s, the connection only after as long a silence.
     pipeline.tick(START + secs(400));
+    assert_eq!(pipeline.stats().open_flows, 1);
     assert_eq!(pipeline.talks(device(1), 10), []);
+    show(&mut pipeline, secs(450), &packet);
+    assert_eq!(pipeline.talks(device(1), 10)[0].up.frames, 1);
 }
 
 #[test]
