@@ -14,7 +14,7 @@ mod period;
 pub(crate) mod read;
 mod reader;
 mod sums;
-mod text;
+pub(crate) mod text;
 mod top;
 mod usage;
 mod who;

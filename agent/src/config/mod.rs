@@ -2,51 +2,81 @@
 //!
 //! `config/lanscribe.toml` shows every key at its default; a test holds the two together.
 
+mod contradiction;
+mod daemon;
 mod reader;
+mod setting;
+mod value;
 
+use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use lanscribe_core::addr::Prefix;
+use lanscribe_core::addr::{MacAddr, Prefix};
 use lanscribe_core::flow::Timeouts;
 use lanscribe_core::pipeline;
 use lanscribe_core::rollup::RowLimits;
 use lanscribe_core::time::Span;
+use tracing::Level;
 
 use crate::store::Retention;
-use reader::Document;
+use reader::{Document, Problems};
 
+pub(crate) use daemon::{Capture, Control, Interfaces, StoreConfig};
 pub(crate) use reader::ConfigError;
+pub(crate) use setting::{Changes, Setting};
+pub(crate) use value::check_name;
+
+/// Where the daemon, and who asks it, looks for the file.
+pub(crate) const DEFAULT_PATH: &str = "/etc/lanscribe/lanscribe.toml";
+/// A file that is longer is none; all names that it may have take a third of that.
+const LONGEST: usize = 1 << 20;
 
 /// Everything that can be configured, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
+    /// The name of this tap, if it has one.
+    pub(crate) site: Option<String>,
     /// Where days begin; the system's zone if it was not given.
     pub(crate) time_zone: Option<TimeZone>,
+    pub(crate) capture: Capture,
     pub(crate) networks: Vec<Prefix>,
     pub(crate) learn: bool,
     pub(crate) timeouts: Timeouts,
     pub(crate) flows: usize,
     pub(crate) devices: usize,
     pub(crate) rows: RowLimits,
+    pub(crate) store: StoreConfig,
     pub(crate) retention: Retention,
+    pub(crate) control: Control,
+    /// Names of devices.
+    pub(crate) labels: BTreeMap<MacAddr, String>,
     /// A file or folder with IEEE registries to use instead of the newest that is found.
     pub(crate) registry: Option<PathBuf>,
+    /// The least that the daemon logs.
+    pub(crate) log_level: Level,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let core = pipeline::Config::default();
         Self {
+            site: None,
             time_zone: None,
+            capture: Capture::default(),
             networks: core.networks,
             learn: core.learn,
             timeouts: core.timeouts,
             flows: core.flows,
             devices: core.devices,
             rows: core.rows,
+            store: StoreConfig::default(),
             retention: Retention::default(),
+            control: Control::default(),
+            labels: BTreeMap::new(),
             registry: None,
+            log_level: Level::INFO,
         }
     }
 }
@@ -58,20 +88,52 @@ impl Config {
     /// If it cannot be read, or with everything in it that is wrong, by line and key.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = path else { return Ok(Self::default()) };
-        let text = std::fs::read_to_string(path).map_err(|e| ConfigError::Unreadable(path.to_owned(), e))?;
-        Self::parse(path, &text)
+        let mut bytes = Vec::new();
+        let mut read = || std::fs::File::open(path)?.take(LONGEST as u64 + 1).read_to_end(&mut bytes);
+        read().map_err(|e| ConfigError::Unreadable(path.to_owned(), e))?;
+        Self::parse(path, &bytes)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    /// Reads the file that was named; else the one at [`DEFAULT_PATH`], and if there is none, everything is at its
+    /// default.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(crate) fn load_or_default(path: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_or(path, Path::new(DEFAULT_PATH))
+    }
+
+    fn load_or(path: Option<&Path>, default: &Path) -> Result<Self, ConfigError> {
+        match Self::load(path.or(Some(default))) {
+            Err(ConfigError::Unreadable(_, e))
+                if path.is_none() && e.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Ok(Self::default())
+            }
+            loaded => loaded,
+        }
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ConfigError> {
         /// Beyond these a value is a typing mistake rather than a wish.
         const DAY: Span = Span::from_secs(86_400);
         const FOREVER: u32 = 36_500;
 
+        if bytes.len() > LONGEST {
+            return Err(Problems::only(path, 1, "file: is too long; expected at most 1 MiB"));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|e| {
+            let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+            Problems::only(path, line, "not TOML: not UTF-8; expected a text file in UTF-8")
+        })?;
         let default = Self::default();
         let mut file = Document::parse(path, text);
         let mut site = file.section("site");
+        let name = site.name("name");
         let time_zone = site.time_zone("time_zone");
         site.done();
+
+        let capture = Capture::read(&mut file);
 
         let mut lan = file.section("lan");
         let networks = lan.networks("networks");
@@ -99,6 +161,8 @@ impl Config {
         };
         limits.done();
 
+        let store = StoreConfig::read(&mut file);
+
         let mut retention = file.section("retention");
         let mut days = |key, default| retention.days(key, default, FOREVER);
         let retained = Retention {
@@ -109,12 +173,38 @@ impl Config {
         };
         retention.done();
 
+        let control = Control::read(&mut file);
+
+        let labels = file.section("labels").labels();
+
         let mut vendor = file.section("vendor");
         let registry = vendor.text("registry").map(PathBuf::from);
         vendor.done();
 
+        let mut log = file.section("log");
+        let log_level = log.level("level", default.log_level);
+        log.done();
+
+        let config = Self {
+            site: name,
+            time_zone,
+            capture,
+            networks,
+            learn,
+            timeouts,
+            flows,
+            devices,
+            rows,
+            store,
+            retention: retained,
+            control,
+            labels,
+            registry,
+            log_level,
+        };
+        contradiction::check(&config, &mut file);
         file.finish()?;
-        Ok(Self { time_zone, networks, learn, timeouts, flows, devices, rows, retention: retained, registry })
+        Ok(config)
     }
 
     /// The part that core needs.
@@ -131,60 +221,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SHIPPED: &str = include_str!("../../../config/lanscribe.toml");
-
-    fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(Path::new("x.toml"), text).map_err(|e| e.to_string())
-    }
-
-    /// The shipped file as it would be with every key taken into use.
-    fn uncommented() -> String {
-        let setting = |line: &&str| {
-            line.starts_with('[')
-                || line.strip_prefix('#').is_some_and(|l| !l.starts_with([' ', '#']) && !l.is_empty())
-        };
-        SHIPPED.lines().filter(setting).map(|line| format!("{}\n", line.trim_start_matches('#'))).collect()
-    }
-
-    #[test]
-    fn the_shipped_file_changes_nothing_and_shows_every_default() {
-        assert_eq!(parse(SHIPPED).unwrap(), Config::default());
-        let shown = uncommented();
-        assert_eq!(parse(&shown).unwrap(), Config { time_zone: Some(TimeZone::UTC), ..Config::default() });
-        let keys = shown.lines().filter(|line| line.contains('=')).count();
-        assert_eq!(keys, 18, "a key was added to the code or to the file, but not to both:\n{shown}");
-    }
-
-    #[test]
-    fn all_that_is_wrong_is_said_at_once_with_line_and_key() {
-        let said = parse(
-            "[lan]\nnetworks = [\"10.0.0.1/8\", \"fd00::/8\"]\nlern = true\n[flow]\ntcp = 300\nudp = \"5 parsecs\"\nicmp = \"3 days\"\n\
-             [limits]\nflows = 1\n[retention]\nminutes = \"2 h\"\n[site]\ntime_zone = \"Mars/Olympus\"\n[nonsense]\n",
-        )
-        .unwrap_err();
-        let lines: Vec<_> =
-            said.lines().map(|l| l.split(": ").take(2).collect::<Vec<_>>().join(": ")).collect();
-        let expected = [
-            "x.toml:2: lan.networks",
-            "x.toml:3: lan.lern",
-            "x.toml:5: flow.tcp",
-            "x.toml:6: flow.udp",
-            "x.toml:7: flow.icmp",
-            "x.toml:9: limits.flows",
-            "x.toml:11: retention.minutes",
-            "x.toml:13: site.time_zone",
-            "x.toml:14: nonsense",
-        ];
-        assert_eq!(lines, expected, "{said}");
-        assert!(said.contains("learn"), "an unknown key comes with those that are known: {said}");
-    }
-
-    #[test]
-    fn what_is_no_toml_is_said_with_its_line() {
-        let said = parse("[lan]\nlearn = maybe\n").unwrap_err();
-        assert!(said.starts_with("x.toml:2: "), "{said}");
-    }
-}
+mod tests;

@@ -1,13 +1,12 @@
 //! A TOML file read key by key, so that everything wrong with it is said at once: line, key, and what would be right.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use jiff::SignedDuration;
-use jiff::tz::TimeZone;
-use lanscribe_core::addr::Prefix;
-use lanscribe_core::time::Span;
 use toml::de::{DeTable, DeValue};
+
+use crate::cli::text::visible;
 
 /// Why a configuration could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,33 +26,75 @@ pub(crate) struct Problems {
     list: Vec<(usize, String)>,
 }
 
+impl Problems {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), list: Vec::new() }
+    }
+
+    /// A file that cannot even be taken apart.
+    pub(super) fn only(path: &Path, line: usize, what: &str) -> ConfigError {
+        let mut problems = Self::new(path);
+        problems.list.push((line, what.to_owned()));
+        ConfigError::Wrong(problems)
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (line, what)) in self.list.iter().enumerate() {
             let newline = if n == 0 { "" } else { "\n" };
-            write!(f, "{newline}{}:{line}: {what}", self.path.display())?;
+            // Keys and texts of the file may hold line ends, and worse.
+            write!(f, "{newline}{}:{line}: {}", visible(&self.path.to_string_lossy()), visible(what))?;
         }
         Ok(())
     }
 }
 
+/// Where a key stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nowhere: it is at its default.
+    Default,
+    /// On this line.
+    Line(usize),
+    /// Somewhere, with a value that makes no sense.
+    Wrong,
+}
+
 /// A file that is being read.
 pub(super) struct Document<'i> {
-    text: &'i str,
+    /// Where each line begins.
+    lines: Vec<usize>,
     root: DeTable<'i>,
     known: Vec<&'static str>,
+    places: HashMap<String, Place>,
+    /// Lines that are no TOML: of these, and of the file as a whole, only a part is known.
+    broken: BTreeSet<usize>,
     problems: Problems,
 }
 
 impl<'i> Document<'i> {
     pub(super) fn parse(path: &Path, text: &'i str) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let mut problems = Problems { path: path.to_owned(), list: Vec::new() };
+        let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(at, _)| at + 1);
+        let mut document = Self {
+            lines: std::iter::once(0).chain(ends).collect(),
+            root: root.into_inner(),
+            known: Vec::new(),
+            places: HashMap::new(),
+            broken: BTreeSet::new(),
+            problems: Problems::new(path),
+        };
         for error in errors {
-            let at = error.span().map_or(0, |span| span.start);
-            problems.list.push((line(text, at), format!("not TOML: {}", error.message())));
+            let line = document.line(error.span().map_or(0, |span| span.start));
+            document.wrong(line, "not TOML", error.message());
+            document.broken.insert(line);
         }
-        Self { text, root: root.into_inner(), known: Vec::new(), problems }
+        document
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|&start| start <= at)
     }
 
     /// The table `[name]`, empty if it is not there.
@@ -61,41 +102,39 @@ impl<'i> Document<'i> {
         self.known.push(name);
         let mut table = DeTable::new();
         if let Some(value) = self.root.remove(name) {
-            let at = line(self.text, value.span().start);
+            let line = self.line(value.span().start);
             match value.into_inner() {
                 DeValue::Table(found) => table = found,
-                other => self.wrong(
-                    at,
-                    name,
-                    &format!("is a {}, but should be a section: [{name}]", other.type_str()),
-                ),
+                other => {
+                    self.wrong(line, name, &format!("{}, but should be a section: [{name}]", is_a(&other)));
+                }
             }
         }
         Section { document: self, name, table, known: Vec::new() }
     }
 
-    fn wrong(&mut self, line: usize, key: &str, what: &str) {
-        self.problems.list.push((line, format!("{key}: {what}")));
+    pub(super) fn wrong(&mut self, line: usize, key: &str, what: &str) {
+        if !self.broken.contains(&line) {
+            self.problems.list.push((line, format!("{key}: {what}")));
+        }
+    }
+
+    /// Where `key` (with its section) stands; what is known of a file that is no TOML does not count.
+    pub(super) fn place(&self, key: &str) -> Place {
+        let whole = self.broken.is_empty();
+        if whole { self.places.get(key).copied().unwrap_or(Place::Default) } else { Place::Wrong }
     }
 
     /// The end: what is left over was not known.
     pub(super) fn finish(mut self) -> Result<(), ConfigError> {
-        let left: Vec<_> = self
-            .root
-            .keys()
-            .map(|key| (line(self.text, key.span().start), key.get_ref().to_string()))
-            .collect();
-        for (at, key) in left {
-            let known = self.known.join("], [");
-            self.wrong(at, &key, &format!("unknown section; known are [{known}]"));
+        let known = self.known.join("], [");
+        for (key, _) in std::mem::take(&mut self.root) {
+            let line = self.line(key.span().start);
+            self.wrong(line, &written(key.get_ref()), &format!("unknown section; known are [{known}]"));
         }
-        self.problems.list.sort();
+        self.problems.list.sort_by_key(|&(line, _)| line);
         if self.problems.list.is_empty() { Ok(()) } else { Err(ConfigError::Wrong(self.problems)) }
     }
-}
-
-fn line(text: &str, at: usize) -> usize {
-    1 + text.as_bytes()[..at.min(text.len())].iter().filter(|&&b| b == b'\n').count()
 }
 
 /// A table of the file; each key is taken once.
@@ -107,113 +146,113 @@ pub(super) struct Section<'d, 'i> {
 }
 
 impl<'i> Section<'_, 'i> {
+    /// Takes `key` out, with its line.
+    fn find(&mut self, key: &'static str) -> Option<(usize, DeValue<'i>)> {
+        self.known.push(key);
+        let value = self.table.remove(key)?;
+        let line = self.document.line(value.span().start);
+        self.document.places.insert(format!("{}.{key}", self.name), Place::Line(line));
+        Some((line, value.into_inner()))
+    }
+
+    /// What `key` is, if it is a text.
+    pub(super) fn peek(&self, key: &str) -> Option<&str> {
+        self.table.get(key)?.get_ref().as_str()
+    }
+
     /// Takes `key` and has `read` make sense of it; `expected` says what would be right.
-    fn take<T>(
+    pub(super) fn take<T>(
         &mut self,
         key: &'static str,
         expected: &str,
         read: impl FnOnce(&DeValue<'i>) -> Result<T, String>,
     ) -> Option<T> {
-        self.known.push(key);
-        let value = self.table.remove(key)?;
-        match read(value.get_ref()) {
-            Ok(read) => Some(read),
-            Err(found) => {
-                let at = line(self.document.text, value.span().start);
-                self.document.wrong(
-                    at,
-                    &format!("{}.{key}", self.name),
-                    &format!("{found}; expected {expected}"),
-                );
-                None
+        let (line, value) = self.find(key)?;
+        read(&value).map_err(|found| self.wrong(line, key, &format!("{found}; expected {expected}"))).ok()
+    }
+
+    /// Takes a list of at least `least` texts, or one text, and has `read` make sense of each, given those before it
+    /// with their lines. `None` if it is not there, or not right in all.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        least: usize,
+        expected: &str,
+        read: impl Fn(&str, &[(usize, T)]) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let (line, value) = self.find(key)?;
+        let items: Vec<(usize, &DeValue<'i>)> = match &value {
+            DeValue::Array(items) => {
+                items.iter().map(|item| (self.document.line(item.span().start), item.get_ref())).collect()
+            }
+            one => vec![(line, one)],
+        };
+        let (mut list, mut all_right) = (Vec::new(), items.len() >= least);
+        if !all_right {
+            self.wrong(line, key, &format!("is too short a list; expected {expected}"));
+        }
+        for (line, item) in items {
+            match item.as_str().ok_or_else(|| is_a(item)).and_then(|text| read(text, &list)) {
+                Ok(read) => list.push((line, read)),
+                Err(found) => {
+                    all_right = false;
+                    self.wrong(line, key, &format!("{found}; expected {expected}"));
+                }
             }
         }
+        all_right.then(|| list.into_iter().map(|(_, item)| item).collect())
     }
 
-    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
-        self.take(key, "true or false", |v| v.as_bool().ok_or_else(|| is_a(v))).unwrap_or(default)
+    /// Takes all that is left, in order of lines: for a section whose keys are the owner's.
+    pub(super) fn rest(&mut self) -> Vec<(usize, String, DeValue<'i>)> {
+        let mut rest: Vec<_> = std::mem::take(&mut self.table).into_iter().collect();
+        rest.sort_by_key(|(key, _)| key.span().start);
+        let named = |(key, value): (toml::Spanned<std::borrow::Cow<'i, str>>, toml::Spanned<DeValue<'i>>)| {
+            (self.document.line(key.span().start), key.into_inner().into_owned(), value.into_inner())
+        };
+        rest.into_iter().map(named).collect()
     }
 
-    pub(super) fn count(&mut self, key: &'static str, default: usize, least: usize, most: usize) -> usize {
-        self.take(key, &format!("a whole number from {least} to {most}"), |v| {
-            let number = v.as_integer().ok_or_else(|| is_a(v))?;
-            let count = usize::from_str_radix(number.as_str(), number.radix())
-                .map_err(|_| format!("{number} is out of range"))?;
-            if (least..=most).contains(&count) { Ok(count) } else { Err(format!("{count} is out of range")) }
-        })
-        .unwrap_or(default)
-    }
-
-    /// A length of time, like "90s" or "5m".
-    pub(super) fn span(&mut self, key: &'static str, default: Span, least: Span, most: Span) -> Span {
-        let show = |span: Span| format!("{:#}", SignedDuration::from_micros(span.0));
-        let expected =
-            format!("a time with its unit, like \"90s\" or \"5m\", from {} to {}", show(least), show(most));
-        self.take(key, &expected, |v| {
-            let text = v.as_str().ok_or_else(|| is_a(v))?;
-            let duration: SignedDuration = text.parse().map_err(|_| format!("\"{text}\" is no time"))?;
-            let span = Span(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX));
-            if (least..=most).contains(&span) { Ok(span) } else { Err(format!("\"{text}\" is out of range")) }
-        })
-        .unwrap_or(default)
-    }
-
-    /// A number of days, like "14d".
-    pub(super) fn days(&mut self, key: &'static str, default: u32, most: u32) -> u32 {
-        self.take(key, &format!("a number of days, like \"14d\", from 1d to {most}d"), |v| {
-            let text = v.as_str().ok_or_else(|| is_a(v))?;
-            let days = text
-                .strip_suffix("days")
-                .or(text.strip_suffix('d'))
-                .ok_or_else(|| format!("\"{text}\" is no number of days"))?;
-            let days: u32 =
-                days.trim_end().parse().map_err(|_| format!("\"{text}\" is no number of days"))?;
-            if (1..=most).contains(&days) { Ok(days) } else { Err(format!("\"{text}\" is out of range")) }
-        })
-        .unwrap_or(default)
-    }
-
-    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
-        let text =
-            self.take(key, "a text in quotes", |v| v.as_str().map(str::to_owned).ok_or_else(|| is_a(v)));
-        text.filter(|text| !text.is_empty())
-    }
-
-    pub(super) fn time_zone(&mut self, key: &'static str) -> Option<TimeZone> {
-        self.take(key, "the name of a time zone, like \"Europe/Berlin\"", |v| {
-            let text = v.as_str().ok_or_else(|| is_a(v))?;
-            TimeZone::get(text).map_err(|_| format!("\"{text}\" is not known on this machine"))
-        })
-    }
-
-    pub(super) fn networks(&mut self, key: &'static str) -> Vec<Prefix> {
-        self.take(key, "a list of networks, like [\"192.168.1.0/24\", \"2001:db8::/64\"]", |v| {
-            let list = v.as_array().ok_or_else(|| is_a(v))?;
-            let network = |v: &DeValue<'_>| {
-                let text = v.as_str().ok_or_else(|| is_a(v))?;
-                match text.parse::<Prefix>() {
-                    Ok(network) if network.length() == 0 => {
-                        Err(format!("\"{text}\" would make the whole internet local"))
-                    }
-                    network => network.map_err(|e| format!("\"{text}\" is {e}, without host bits")),
-                }
-            };
-            list.iter().map(|v| network(v.get_ref())).collect()
-        })
-        .unwrap_or_default()
+    /// Notes that the value of `key` makes no sense.
+    pub(super) fn wrong(&mut self, line: usize, key: &str, what: &str) {
+        let key = format!("{}.{}", self.name, written(key));
+        self.document.wrong(line, &key, what);
+        self.document.places.insert(key, Place::Wrong);
     }
 
     /// The end of the section: what is left over was not known.
-    pub(super) fn done(self) {
+    pub(super) fn done(mut self) {
         let known = self.known.join(", ");
-        for key in self.table.keys() {
-            let at = line(self.document.text, key.span().start);
-            let name = format!("{}.{}", self.name, key.get_ref());
-            self.document.wrong(at, &name, &format!("unknown key; known are {known}"));
+        for (line, key, _) in self.rest() {
+            self.wrong(line, &key, &format!("unknown key; known are {known}"));
         }
     }
 }
 
-fn is_a(value: &DeValue<'_>) -> String {
-    format!("is a {}", value.type_str())
+/// A key as it is written in the file: in quotes if need be.
+pub(super) fn written(key: &str) -> String {
+    let is_bare =
+        !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if is_bare { key.to_owned() } else { quoted(key) }
+}
+
+/// A text in quotes, as TOML has it.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if crate::cli::text::is_hidden(c) => out += &format!("\\U{:08x}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// What somebody gave in place of what was expected.
+pub(super) fn is_a(value: &DeValue<'_>) -> String {
+    let kind = value.type_str();
+    let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("is {article} {kind}")
 }
