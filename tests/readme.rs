@@ -13,7 +13,13 @@ fn run(dir: &Path, line: &str) -> String {
     let program = Path::new(lanscribe().get_program()).parent().unwrap().to_owned();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
     let mut shell = Command::new("sh");
-    shell.args(["-c", line]).current_dir(dir).env("PATH", path).env("TZ", "UTC").env("NO_COLOR", "1");
+    shell
+        .args(["-c", line])
+        .current_dir(dir)
+        .env("PATH", path)
+        .env("TZ", "UTC")
+        .env("NO_COLOR", "1")
+        .env_remove("LANSCRIBE_DB");
     let output = shell.output().unwrap();
     assert!(output.status.success(), "{line}\n{}", said(&output));
     String::from_utf8(output.stdout).unwrap()

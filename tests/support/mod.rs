@@ -27,7 +27,7 @@ pub(crate) fn sample(name: &str) -> PathBuf {
 /// The program, to be given arguments; in UTC, whatever the machine.
 pub(crate) fn lanscribe() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lanscribe"));
-    command.env("TZ", "UTC").env("NO_COLOR", "1").env_remove("COLUMNS");
+    command.env("TZ", "UTC").env("NO_COLOR", "1").env_remove("COLUMNS").env_remove("LANSCRIBE_DB");
     command
 }
 

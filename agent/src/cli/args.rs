@@ -1,6 +1,6 @@
 //! What the commands that ask share: the file, the period, the form of the answer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -9,13 +9,19 @@ use super::names::{Direction, Names};
 use super::reader::Reader;
 use super::sums::Filter;
 use super::who;
+use crate::config::{Config, ConfigError, StoreConfig};
+
+/// What `lanscribe read` writes, in the current folder, if no other file is named.
+pub(crate) const READ_DB: &str = "lanscribe.db";
+/// Names the database that is asked where there is no `--db`.
+const ENVIRONMENT: &str = "LANSCRIBE_DB";
 
 /// Which file is asked, about when, and how the answer is printed.
 #[derive(Debug, Args)]
 pub(crate) struct AskArgs {
-    /// The database to ask
-    #[arg(long, value_name = "FILE", default_value = "lanscribe.db", help_heading = "File and form")]
-    pub(crate) db: PathBuf,
+    /// The database to ask [default: $LANSCRIBE_DB, else lanscribe.db in this folder, else the daemon's]
+    #[arg(long, value_name = "FILE", help_heading = "File and form")]
+    pub(crate) db: Option<PathBuf>,
     /// Print one JSON object a line: integers as they are, times in UTC
     #[arg(long, conflicts_with = "csv", help_heading = "File and form")]
     pub(crate) json: bool,
@@ -71,5 +77,65 @@ impl FilterArgs {
                 .unwrap_or_default(),
             direction: self.direction.map(Direction::number),
         })
+    }
+}
+
+/// Which database is asked: the one that was given, else that of the environment, else the one that `lanscribe read`
+/// made in this folder, else the daemon's. If there is none, the one in this folder is the one that is missed.
+pub(crate) fn db_path(given: Option<&Path>) -> PathBuf {
+    let environment = std::env::var_os(ENVIRONMENT).filter(|path| !path.is_empty()).map(PathBuf::from);
+    choose(given.map(Path::to_owned).or(environment), Path::new(READ_DB), daemon_db)
+}
+
+fn choose(named: Option<PathBuf>, here: &Path, daemon: impl FnOnce() -> PathBuf) -> PathBuf {
+    // Whether it is there cannot always be told: then its own error says why.
+    let is_there = |path: &Path| !matches!(path.try_exists(), Ok(false));
+    if let Some(named) = named {
+        return named;
+    }
+    if is_there(here) {
+        return here.to_owned();
+    }
+    Some(daemon()).filter(|path| is_there(path)).unwrap_or_else(|| here.to_owned())
+}
+
+/// The file that the daemon writes, as it is configured on this machine.
+fn daemon_db() -> PathBuf {
+    match Config::load_or_default(None) {
+        Ok(config) => config.store.file,
+        Err(error) => {
+            // Who may not read the configuration may still ask; who can mend it should know.
+            if let ConfigError::Wrong(_) = error {
+                super::say(error);
+            }
+            StoreConfig::default().file
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_is_the_named_one_else_the_one_here_else_the_daemons() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        let (named, here, daemon) = (file("named.db"), file("here.db"), file("daemon.db"));
+        let choose = |named: Option<&PathBuf>| choose(named.cloned(), &here, || daemon.clone());
+        assert_eq!(choose(None), here, "none is there: this one can be made");
+        std::fs::write(&daemon, "").unwrap();
+        assert_eq!(choose(None), daemon);
+        std::fs::write(&here, "").unwrap();
+        assert_eq!(choose(None), here);
+        assert_eq!(choose(Some(&named)), named, "whether it is there or not");
+    }
+
+    #[test]
+    fn a_database_that_may_not_be_looked_for_is_not_taken_for_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        // As good as a folder that is not ours, also for root: its path cannot be looked at.
+        let hidden = dir.path().join("x".repeat(300));
+        assert_eq!(choose(None, &dir.path().join("here.db"), || hidden.clone()), hidden);
     }
 }

@@ -91,6 +91,7 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             | StoreError::Twice(..) => DATA_ERROR,
             StoreError::Zone { .. } => CONFIG,
             StoreError::Busy(_) => TRY_AGAIN,
+            StoreError::Denied(_) => NO_PERMISSION,
             // SQLite does not tell a file that may not be opened from one that cannot be made.
             StoreError::Sqlite { path, source } => match of_sqlite(source) {
                 CANNOT_CREATE if path.exists() => NO_PERMISSION,
@@ -113,8 +114,11 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             _ => DATA_ERROR,
         });
     }
-    if cause.is::<ConfigError>() {
-        return Some(CONFIG);
+    if let Some(error) = cause.downcast_ref::<ConfigError>() {
+        return Some(match error {
+            ConfigError::Unreadable(_, error) => of_input(error),
+            ConfigError::Wrong(_) => CONFIG,
+        });
     }
     cause.is::<io::Error>().then_some(IO_ERROR)
 }
@@ -148,6 +152,10 @@ mod tests {
         let error = anyhow::Error::new(Usage("no".into())).context("while asking");
         assert_eq!(code(&error), USAGE);
         assert_eq!(code(&StoreError::Missing("x".into()).into()), NO_INPUT);
+        assert_eq!(code(&StoreError::Denied("x".into()).into()), NO_PERMISSION);
+        let unreadable = |kind| ConfigError::Unreadable("x".into(), io::Error::from(kind));
+        assert_eq!(code(&unreadable(io::ErrorKind::NotFound).into()), NO_INPUT);
+        assert_eq!(code(&unreadable(io::ErrorKind::PermissionDenied).into()), NO_PERMISSION);
         assert_eq!(code(&anyhow::anyhow!("a surprise")), SOFTWARE);
         let full = StoreError::Sqlite {
             path: "x".into(),

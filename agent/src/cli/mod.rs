@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how it is answered.
 
-mod args;
+pub(crate) mod args;
+mod check_config;
 mod coverage;
 mod device;
 mod devices;
@@ -43,7 +44,7 @@ pub(crate) use exit::{DATA_ERROR, Usage};
   lanscribe flows --since 1h       what happened just now
   sqlite3 lanscribe.db .schema     ask anything else
 
-Exit status: 0 success, 64 wrong usage, 65 damaged or foreign data, 66 nothing of that name; others as in sysexits.h."
+Exit status: 0 success, 64 wrong usage, 65 damaged or foreign data, 66 nothing of that name, 78 wrong configuration; others as in sysexits.h."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -60,6 +61,7 @@ enum Command {
     Top(top::TopArgs),
     Coverage(coverage::CoverageArgs),
     Oui(oui::OuiArgs),
+    CheckConfig(check_config::CheckConfigArgs),
 }
 
 /// Parses the command line and does what it says.
@@ -77,6 +79,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Coverage(args) => coverage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Oui(args) => oui::run(args).map(|()| ExitCode::SUCCESS),
+        Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match done {
         Ok(code) => code,

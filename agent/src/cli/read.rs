@@ -15,6 +15,7 @@ use lanscribe_core::pipeline::Pipeline;
 use lanscribe_core::stats::Stats;
 use signal_hook::consts::SIGINT;
 
+use super::args::READ_DB;
 use super::text;
 use crate::capture::{self, CaptureError, Source, Tally};
 use crate::config::Config;
@@ -43,8 +44,8 @@ pub(crate) struct ReadArgs {
     /// Capture files; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The database to write; made if it does not exist
-    #[arg(long, value_name = "FILE", default_value = "lanscribe.db")]
+    /// The database to write; made if it does not exist. Never the daemon's, unless it is named
+    #[arg(long, value_name = "FILE", default_value = READ_DB)]
     db: PathBuf,
     /// Count a capture once more that is in the database already
     #[arg(long)]
@@ -52,7 +53,7 @@ pub(crate) struct ReadArgs {
     /// Delete what is older, counted from the last packet, than the configuration keeps
     #[arg(long)]
     retain: bool,
-    /// The configuration; without it everything is at its default
+    /// The configuration; without it everything is at its default, whatever the daemon's says
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Say nothing but errors

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::args::AskArgs;
+use super::args::{self, AskArgs};
 use super::listing::Form;
 use super::period::Period;
 use crate::store;
@@ -34,7 +34,7 @@ impl Reader {
     }
 
     fn open_at(args: &AskArgs, now: Timestamp) -> Result<Self> {
-        let db = open(&args.db)?;
+        let db = open(&args::db_path(args.db.as_deref()))?;
         let name: Option<String> = meta(&db, "time_zone")?;
         let calendar = name.map_or_else(|| Calendar::new(TimeZone::UTC), |name| Calendar::named(&name));
         let zone = calendar.zone().clone();

@@ -2,6 +2,7 @@
 //!
 //! `config/lanscribe.toml` shows every key at its default; a test holds the two together.
 
+mod check;
 mod contradiction;
 mod daemon;
 mod reader;
@@ -23,10 +24,11 @@ use tracing::Level;
 use crate::store::Retention;
 use reader::{Document, Problems};
 
-pub(crate) use daemon::{Capture, Control, Interfaces, StoreConfig};
-pub(crate) use reader::ConfigError;
-pub(crate) use setting::{Changes, Setting};
-pub(crate) use value::check_name;
+pub(crate) use daemon::{Capture, Control, StoreConfig};
+pub(crate) use reader::{ConfigError, quoted};
+// Named by the daemon, and by the commands that talk to it.
+#[allow(unused_imports)]
+pub(crate) use {check::check_name, daemon::Interfaces, setting::Changes};
 
 /// Where the daemon, and who asks it, looks for the file.
 pub(crate) const DEFAULT_PATH: &str = "/etc/lanscribe/lanscribe.toml";

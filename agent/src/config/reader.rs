@@ -237,7 +237,7 @@ pub(super) fn written(key: &str) -> String {
 }
 
 /// A text in quotes, as TOML has it.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

@@ -10,7 +10,8 @@ use lanscribe_core::rollup::RowLimits;
 
 /// Keys that a running daemon takes over on SIGHUP. Others are built into what runs: the capability that opens an
 /// interface is gone, and rows that are counted cannot be counted by another rule.
-const TAKEN: [&str; 8] = [
+#[allow(dead_code)] // as Config::changes
+pub(super) const TAKEN: [&str; 8] = [
     "store.flush",
     "retention.minutes",
     "retention.flows",
@@ -30,6 +31,7 @@ pub(crate) struct Setting {
 
 /// What is different in a new configuration, by key as in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(dead_code)] // as Config::changes
 pub(crate) struct Changes {
     /// What can be taken over at once.
     pub(crate) taken: Vec<&'static str>,
@@ -116,6 +118,7 @@ impl Config {
     }
 
     /// What `new` changes, and whether a running daemon can take it over.
+    #[allow(dead_code)] // asked by the daemon on SIGHUP
     pub(crate) fn changes(&self, new: &Self) -> Changes {
         let mut changes = Changes::default();
         for (old, new) in self.settings().iter().zip(new.settings()).filter(|(old, new)| *old != new) {

@@ -1,7 +1,10 @@
 //! The file as a whole: what it may say, and all that is said of what is wrong in it.
 
+mod properties;
+
 use std::time::Duration;
 
+use super::setting::Setting;
 use super::*;
 
 const SHIPPED: &str = include_str!("../../../config/lanscribe.toml");
@@ -282,22 +285,93 @@ fn a_file_that_was_named_must_be_there_and_the_usual_one_need_not() {
     assert!(Config::load_or(None, dir.path()).is_err(), "it is there, and cannot be read");
 }
 
-/// The configuration that its settings make, written as a file.
-fn written(config: &Config) -> String {
-    let line = |(section, key): (&str, &str), value: &str| format!("[{section}]\n{key} = {value}\n");
-    let mut sections: Vec<&str> = Vec::new();
-    let mut text = String::new();
-    for setting in config.settings() {
-        match setting.key.split_once('.') {
-            None => text.insert_str(0, &format!("{} = {}\n", setting.key, setting.value)),
-            Some((section, key)) if sections.contains(&section) => {
-                text += &format!("{key} = {}\n", setting.value)
-            }
-            Some(at) => {
-                sections.push(at.0);
-                text += &line(at, &setting.value);
-            }
-        }
+/// Another value than the default for every key, in the order of the file.
+const OTHERS: [(&str, &str); 31] = [
+    ("site.name", "\"Roof\""),
+    ("site.time_zone", "\"Asia/Tokyo\""),
+    ("capture.interface", "\"eth0\""),
+    ("capture.promiscuous", "false"),
+    ("capture.filter", "\"not port 22\""),
+    ("capture.snaplen", "256"),
+    ("capture.ring", "\"2MiB\""),
+    ("capture.allow_uplink", "true"),
+    ("lan.networks", "[\"198.51.100.0/24\"]"),
+    ("lan.learn", "false"),
+    ("flow.active", "\"2m\""),
+    ("flow.tcp", "\"2m\""),
+    ("flow.tcp_closed", "\"2s\""),
+    ("flow.udp", "\"2m\""),
+    ("flow.icmp", "\"2m\""),
+    ("flow.other", "\"2m\""),
+    ("limits.flows", "100"),
+    ("limits.devices", "100"),
+    ("limits.endpoints_per_minute", "100"),
+    ("limits.rows_per_minute", "100"),
+    ("store.file", "\"/srv/x.db\""),
+    ("store.flush", "\"1m\""),
+    ("retention.minutes", "\"7d\""),
+    ("retention.flows", "\"7d\""),
+    ("retention.hours", "\"60d\""),
+    ("retention.days", "\"600d\""),
+    ("control.socket", "\"/srv/x.sock\""),
+    ("control.group_writes", "true"),
+    ("labels", "{ \"b8:27:eb:01:02:03\" = \"A\" }"),
+    ("vendor.registry", "\"builtin\""),
+    ("log.level", "\"debug\""),
+];
+
+#[test]
+fn every_change_is_found_and_said_to_be_taken_or_to_need_a_restart() {
+    let (default, mut taken) = (Config::default(), Vec::<&str>::new());
+    for (key, value) in OTHERS {
+        let text = match key.split_once('.') {
+            Some((section, key)) => format!("[{section}]\n{key} = {value}\n"),
+            None => format!("{key} = {value}\n"),
+        };
+        let new = parse(&text).unwrap();
+        let setting = new.settings().into_iter().find(|setting| setting.key == key).unwrap();
+        assert_eq!(setting.value, value, "{key} is shown as it was written");
+        let changes = default.changes(&new);
+        taken.extend(&changes.taken);
+        assert_eq!([changes.taken, changes.need_restart].concat(), [key]);
+        assert_eq!(new.changes(&new), Changes::default());
     }
-    text
+    let keys: Vec<_> = default.settings().iter().map(|setting| setting.key).collect();
+    assert_eq!(OTHERS.map(|(key, _)| key).to_vec(), keys, "a key has no other value here");
+    let reloaded = [
+        "store.flush",
+        "retention.minutes",
+        "retention.flows",
+        "retention.hours",
+        "retention.days",
+        "control.group_writes",
+        "labels",
+        "log.level",
+    ];
+    assert_eq!(taken, reloaded);
+}
+
+#[test]
+fn the_page_has_every_key_with_its_default_its_range_and_whether_it_is_reloaded() {
+    let page = include_str!("../../../docs/configuration.md");
+    let section = |name: &str| page.split("\n## ").find(|part| part.starts_with(&format!("[{name}]\n")));
+    for Setting { key, value } in Config::default().settings() {
+        let Some((name, key)) = key.split_once('.') else {
+            assert!(section(key).is_some_and(|text| text.contains("On SIGHUP: taken.")), "{key}");
+            continue;
+        };
+        let text = section(name).unwrap_or_else(|| panic!("[{name}] has no section"));
+        let row = text.lines().find(|line| line.starts_with(&format!("| `{key}` |")));
+        let cells: Vec<_> = row.unwrap_or_else(|| panic!("{name}.{key} has no row")).split(" | ").collect();
+        assert_eq!(cells[1], format!("`{value}`"), "{name}.{key}");
+        // What is wrong is said with the range.
+        let said = said(&format!("[{name}]\n{key} = 2020-01-01\n"));
+        if let Some((_, range)) = said.split_once(" from ") {
+            assert_eq!(cells[2], range, "{name}.{key}");
+        }
+        let on_hup = if setting::TAKEN.contains(&&*format!("{name}.{key}")) { "taken" } else { "restart" };
+        assert_eq!(cells[3], on_hup, "{name}.{key}");
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, 30, "a key that there is not has a row");
 }

@@ -1,30 +1,26 @@
 //! The kinds of values that a key can have: how each is read, and within which limits.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use lanscribe_core::addr::{MacAddr, Prefix, is_private};
+use lanscribe_core::addr::{MacAddr, Prefix};
 use lanscribe_core::time::Span;
 use toml::de::DeValue;
 use tracing::Level;
 
+use super::check::{NAME, check_filter, check_interface, check_name, check_network};
 use super::daemon::Interfaces;
 use super::reader::{Section, is_a, quoted};
 use crate::cli::text::is_hidden;
 
-/// Characters of a name that an owner gives, to a device or to a tap.
-const NAME: usize = 64;
 /// Devices that can be named.
 const LABELS: usize = 1024;
 /// Bytes of a filter: libpcap's compiler takes its time with long ones.
 const FILTER: usize = 4096;
 /// Interfaces that can be captured at a time; each has a ring of its own.
 const INTERFACES: usize = 16;
-/// Bytes of an interface's name: IFNAMSIZ, less the zero at its end.
-const INTERFACE: usize = 15;
 /// Bytes of a path.
 pub(super) const PATH: usize = 4095;
 
@@ -91,7 +87,7 @@ impl Section<'_, '_> {
                 .find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim_end(), unit)))
                 .ok_or_else(no_size)?;
             let number: usize = number.parse().map_err(|_| no_size())?;
-            let bytes = number.checked_mul(*unit).unwrap_or(usize::MAX);
+            let bytes = number.saturating_mul(*unit);
             if (least..=most).contains(&bytes) { Ok(bytes) } else { Err(out_of_range(text)) }
         })
         .unwrap_or(default)
@@ -211,7 +207,7 @@ impl Section<'_, '_> {
             if text.len() > FILTER {
                 return Err(format!("is {} bytes long", text.len()));
             }
-            compile(text)
+            check_filter(text)
                 .map(|()| Some(text.to_owned()))
                 .map_err(|e| format!("{}: libpcap says: {e}", quoted(text)))
         })
@@ -271,73 +267,6 @@ fn label(key: &str, value: &DeValue<'_>) -> Result<(MacAddr, String), String> {
     let expected = format!("a name of 1 to {NAME} characters in quotes, like \"Kitchen lamp\"");
     let name = value.as_str().ok_or_else(|| is_a(value)).and_then(check_name);
     Ok((mac, name.map_err(|found| format!("{found}; expected {expected}"))?))
-}
-
-/// A name that an owner may give to a device or a tap, without the spaces around it; else what is wrong with it.
-///
-/// # Errors
-/// If nothing is left, or it is longer than 64 characters, or has hidden ones.
-pub(crate) fn check_name(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    let wrong = match name.chars().count() {
-        0 => "is empty",
-        n if n > NAME => "is too long",
-        _ if name.chars().any(is_hidden) => "has hidden characters",
-        _ => return Ok(name.to_owned()),
-    };
-    Err(format!("{} {wrong}", quoted(name)))
-}
-
-/// What Linux takes for the name of an interface.
-fn check_interface(name: &str) -> Result<(), String> {
-    if name.is_empty() || name.len() > INTERFACE {
-        return Err(format!("has {} bytes; a name has 1 to {INTERFACE}", name.len()));
-    }
-    let forbidden = |c: char| matches!(c, '/' | ':') || c.is_whitespace() || is_hidden(c);
-    if matches!(name, "." | "..") || name.contains(forbidden) {
-        return Err("is no name of an interface".to_owned());
-    }
-    Ok(())
-}
-
-/// Networks that cannot be a LAN's.
-fn check_network(network: Prefix) -> Result<(), String> {
-    if network.length() == 0 {
-        return Err("would make the whole internet local".to_owned());
-    }
-    let v4 = |a, b, c, d, length| (IpAddr::V4(Ipv4Addr::new(a, b, c, d)), length);
-    let v6 = |first, length| (IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0)), length);
-    let strange = [
-        (v4(224, 0, 0, 0, 4), "multicast"),
-        (v4(255, 255, 255, 255, 32), "broadcast"),
-        (v4(127, 0, 0, 0, 8), "loopback"),
-        (v4(0, 0, 0, 0, 8), "unspecified"),
-        (v6(0xff00, 8), "multicast"),
-        ((IpAddr::V6(Ipv6Addr::LOCALHOST), 128), "loopback"),
-        ((IpAddr::V6(Ipv6Addr::UNSPECIFIED), 128), "unspecified"),
-        ((IpAddr::V6(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()), 96), "never on a wire (IPv4 in IPv6)"),
-    ];
-    for ((address, length), what) in strange {
-        let other = Prefix::new(address, length);
-        if other.is_some_and(|other| other.contains(network.address())) || network.contains(address) {
-            return Err(format!("has addresses that are {what}"));
-        }
-    }
-    let widest = if network.address().is_ipv4() { 8 } else { 16 };
-    if network.length() < widest && !is_private(network.address()) {
-        return Err(format!("is wider than /{widest}, and would make a part of the internet local"));
-    }
-    Ok(())
-}
-
-/// Has libpcap look at a filter, as it would be for an Ethernet interface.
-fn compile(filter: &str) -> Result<(), String> {
-    let said = |e: pcap::Error| {
-        let text = e.to_string();
-        text.strip_prefix("libpcap error: ").unwrap_or(&text).to_owned()
-    };
-    let ethernet = pcap::Capture::dead(pcap::Linktype::ETHERNET).map_err(said)?;
-    ethernet.compile(filter, true).map(drop).map_err(said)
 }
 
 fn out_of_range(text: &str) -> String {

@@ -37,6 +37,9 @@ pub(crate) enum StoreError {
     /// There is none.
     #[error("{path}: no such file; `lanscribe read CAPTURE --db {path}` makes one", path = .0.display())]
     Missing(PathBuf),
+    /// It is somewhere where only others may look.
+    #[error("{path}: permission denied; the daemon's file is for root and the members of its group, lanscribe", path = .0.display())]
+    Denied(PathBuf),
     /// It is something else.
     #[error("{path}: not a file of lanscribe{}; name another one with --db", .1, path = .0.display())]
     Foreign(PathBuf, &'static str),
@@ -209,8 +212,12 @@ impl Store {
 /// # Errors
 /// If it is not there, cannot be read, is not ours, or is newer than this program.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
-    if !path.exists() {
-        return Err(StoreError::Missing(path.to_owned()));
+    match path.try_exists() {
+        Ok(true) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(StoreError::Denied(path.to_owned()));
+        }
+        _ => return Err(StoreError::Missing(path.to_owned())),
     }
     let open = || -> Result<Connection, OpenError> {
         let (db, version) = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;

@@ -1,0 +1,50 @@
+//! `lanscribe check-config`: whether a configuration is right, and what it says that is not usual.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::text::visible;
+use crate::config::{Config, DEFAULT_PATH, quoted};
+
+/// Check a configuration file, without starting anything
+///
+/// Prints what it changes, each key with its section, and which interface it names. If anything is wrong, all of it
+/// is said, with line and key, and the exit status is 78.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lanscribe check-config                  the one that the daemon uses
+  lanscribe check-config lanscribe.toml   any other")]
+pub(crate) struct CheckConfigArgs {
+    /// The configuration
+    #[arg(value_name = "FILE", default_value = DEFAULT_PATH)]
+    file: PathBuf,
+}
+
+/// Runs `lanscribe check-config`.
+pub(crate) fn run(args: &CheckConfigArgs) -> Result<()> {
+    let config = Config::load(Some(&args.file))?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}: ok", visible(&args.file.to_string_lossy()))?;
+    for line in unusual(&config) {
+        writeln!(out, "  {}", visible(&line))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// What is not at its default, and the interface, which everybody wants to know.
+fn unusual(config: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (setting, default) in config.settings().into_iter().zip(Config::default().settings()) {
+        if setting.key == "labels" {
+            lines.extend(
+                config.labels.iter().map(|(mac, name)| format!("labels.\"{mac}\" = {}", quoted(name))),
+            );
+        } else if setting != default || setting.key == "capture.interface" {
+            lines.push(format!("{} = {}", setting.key, setting.value));
+        }
+    }
+    lines
+}
