@@ -96,7 +96,7 @@ fn what_is_no_toml_is_said_with_its_line() {
         (vec![b'\n'; LONGEST + 1], "x.toml:1: file: is too long; expected at most 1 MiB"),
     ] {
         let said = Config::parse(Path::new("x.toml"), &bytes).unwrap_err().to_string();
-        assert!(said.starts_with(start), "{said}");
+        assert!(said.starts_with(start) && said.lines().count() == 1, "{said}");
     }
     assert_eq!(Config::parse(Path::new("x.toml"), &vec![b'\n'; LONGEST]).unwrap(), Config::default());
 }
@@ -268,7 +268,7 @@ fn settings_that_rule_each_other_out_are_refused_with_both_places() {
     }
     // What makes no sense by itself is not also compared, nor is a part of a file.
     assert_eq!(said("[flow]\ntcp_closed = \"10m\"\ntcp = \"2 parsecs\"\n").lines().count(), 1);
-    assert_eq!(said("[retention]\nhours = \"7d\"\nminutes = 3d\n").lines().count(), 1);
+    assert_eq!(said("[retention]\nhours = \"7d\"\nminutes \"3d\"\n").lines().count(), 1);
 }
 
 #[test]
