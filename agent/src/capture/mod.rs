@@ -1,6 +1,9 @@
-//! Packets from files: pcap and pcapng by libpcap, gzip'ed or not, from a path or from standard input.
+//! Packets from files: pcap and pcapng by libpcap, gzip'ed or not, from a path or from standard input. And what live
+//! capture has to know beforehand: the machine's interfaces.
 
 mod feed;
+#[cfg_attr(not(test), expect(dead_code, reason = "live capture uses it"))]
+pub(crate) mod interface;
 mod layout;
 mod source;
 mod tally;

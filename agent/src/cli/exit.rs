@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use rusqlite::ErrorCode;
 
 use crate::capture::CaptureError;
+use crate::capture::interface::InterfaceError;
 use crate::config::ConfigError;
 use crate::store::StoreError;
 use crate::vendor::RegistryError;
@@ -114,6 +115,17 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             _ => DATA_ERROR,
         });
     }
+    if let Some(error) = cause.downcast_ref::<InterfaceError>() {
+        return Some(match error {
+            // It may be plugged in, or come up, later.
+            InterfaceError::Missing { .. } | InterfaceError::NothingFits { .. } => TRY_AGAIN,
+            InterfaceError::Repeated(_)
+            | InterfaceError::Loopback(_)
+            | InterfaceError::Ports { .. }
+            | InterfaceError::Stacked { .. }
+            | InterfaceError::Uplink { .. } => CONFIG,
+        });
+    }
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
         return Some(match error {
             ConfigError::Unreadable(_, error) => of_input(error),
@@ -157,6 +169,9 @@ mod tests {
         assert_eq!(code(&unreadable(io::ErrorKind::NotFound).into()), NO_INPUT);
         assert_eq!(code(&unreadable(io::ErrorKind::PermissionDenied).into()), NO_PERMISSION);
         assert_eq!(code(&anyhow::anyhow!("a surprise")), SOFTWARE);
+        // One may be waited for, the other must be corrected.
+        assert_eq!(code(&InterfaceError::NothingFits { there: "lo".into() }.into()), TRY_AGAIN);
+        assert_eq!(code(&InterfaceError::Repeated("eth0".into()).into()), CONFIG);
         let full = StoreError::Sqlite {
             path: "x".into(),
             source: rusqlite::Error::SqliteFailure(
