@@ -1,10 +1,12 @@
 //! Packets from files: pcap and pcapng by libpcap, gzip'ed or not, from a path or from standard input. And what live
-//! capture has to know beforehand: the machine's interfaces.
+//! capture has to know beforehand: the machine's interfaces, and whether the place of the tap is a good one.
 
 mod feed;
 #[cfg_attr(not(test), expect(dead_code, reason = "live capture uses it"))]
 pub(crate) mod interface;
 mod layout;
+#[cfg_attr(not(test), expect(dead_code, reason = "live capture uses it"))]
+pub(crate) mod sight;
 mod source;
 mod tally;
 
