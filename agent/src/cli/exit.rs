@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 use crate::capture::CaptureError;
 use crate::capture::interface::InterfaceError;
 use crate::config::ConfigError;
-use crate::store::StoreError;
+use crate::store::{ChangeError, StoreError};
 use crate::vendor::RegistryError;
 
 /// The command line makes no sense (`EX_USAGE`).
@@ -83,15 +83,31 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<NotFound>() {
         return Some(NO_INPUT);
     }
+    if let Some(error) = cause.downcast_ref::<ChangeError>() {
+        return match error {
+            ChangeError::Unknown(_) => Some(NO_INPUT),
+            ChangeError::Refused(_) => Some(USAGE),
+            ChangeError::Unavailable(_) => Some(TRY_AGAIN),
+            ChangeError::Store(error) => status(error),
+        };
+    }
     if let Some(error) = cause.downcast_ref::<StoreError>() {
         return Some(match error {
             StoreError::Missing(_) => NO_INPUT,
             StoreError::Foreign(..)
             | StoreError::Newer { .. }
             | StoreError::Again(..)
-            | StoreError::Twice(..) => DATA_ERROR,
+            | StoreError::Twice(..)
+            | StoreError::DamagedAgain { .. } => DATA_ERROR,
             StoreError::Zone { .. } => CONFIG,
-            StoreError::Busy(_) => TRY_AGAIN,
+            StoreError::Busy(_) | StoreError::Locked(_) => TRY_AGAIN,
+            StoreError::Io { path, source } => match source.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem if path.exists() => {
+                    NO_PERMISSION
+                }
+                io::ErrorKind::StorageFull => IO_ERROR,
+                _ => CANNOT_CREATE,
+            },
             StoreError::Denied(_) => NO_PERMISSION,
             // SQLite does not tell a file that may not be opened from one that cannot be made.
             StoreError::Sqlite { path, source } => match of_sqlite(source) {

@@ -1,41 +1,56 @@
 //! Ids of what rows refer to: devices and endpoints, found or made, and remembered for the next flush.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use lanscribe_core::addr::MacAddr;
 use lanscribe_core::device::{DeviceChange, DeviceId};
 use lanscribe_core::rollup::Endpoint;
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, OptionalExtension as _, Result};
 
+use super::naming;
 use crate::vendor::Registry;
 
 /// Endpoint ids that are remembered; beyond that the file is asked again.
 const REMEMBERED: usize = 16_384;
 
-/// Ids by what they stand for.
+/// Ids by what they stand for, and what devices and interfaces are to the configuration.
 #[derive(Debug, Default)]
 pub(super) struct Dimensions {
     pub(super) registry: Option<Registry>,
-    /// The file's id of each device of this run, by its number; 0 until it was seen.
-    devices: Vec<i64>,
-    /// Those whose id was learnt in the transaction that is not yet committed.
-    unsure: Vec<usize>,
+    /// What the configuration calls devices.
+    pub(super) labels: BTreeMap<MacAddr, String>,
+    /// The MAC addresses of this machine.
+    pub(super) own: Vec<MacAddr>,
+    /// Each device of this run, by its number.
+    devices: Vec<Known>,
+    /// The name of each interface of this run, and its id once it has one.
+    interfaces: Vec<(String, Option<i64>)>,
     /// The file's id of each endpoint, and the day on which it was last used.
     endpoints: HashMap<Endpoint, (i64, i64)>,
+    /// The ids are of a transaction that came to nothing, or of another file.
+    stale: bool,
+}
+
+/// What is known of a device beside the file, enough to make its row once more in another file.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// The file's id; 0 until it was seen.
+    id: i64,
+    mac: Option<MacAddr>,
+    gateway: bool,
+    /// When it was first and last seen, in milliseconds.
+    seen: (i64, i64),
 }
 
 impl Dimensions {
-    /// The transaction was committed: what was learnt in it holds.
-    pub(super) fn keep(&mut self) {
-        self.unsure.clear();
-    }
-
-    /// The transaction came to nothing: ids that were learnt in it may be given to others.
+    /// The transaction came to nothing, or the file is another one: ids may be given to others.
     pub(super) fn forget(&mut self) {
-        for number in self.unsure.drain(..) {
-            self.devices[number] = 0;
-        }
+        self.stale = true;
         self.endpoints.clear();
+        for (_, id) in &mut self.interfaces {
+            *id = None;
+        }
     }
 
     /// Endpoints may have been deleted.
@@ -43,15 +58,51 @@ impl Dimensions {
         self.endpoints.clear();
     }
 
+    /// Finds all devices of this run again, or makes them: batches name only those that changed.
+    pub(super) fn recall(&mut self, db: &Connection) -> Result<()> {
+        if !self.stale {
+            return Ok(());
+        }
+        let sql = "SELECT id FROM device WHERE mac = ?1";
+        for number in 0..self.devices.len() {
+            let Known { mac: Some(mac), gateway, seen, .. } = self.devices[number] else { continue };
+            let found = db.prepare_cached(sql)?.query_row([mac.to_string()], |row| row.get(0)).optional()?;
+            self.devices[number].id = match found {
+                Some(id) => id,
+                None => self.add_device(db, mac, gateway, seen, [0; 4])?,
+            };
+        }
+        self.stale = false;
+        Ok(())
+    }
+
+    pub(super) fn set_interfaces(&mut self, names: &[String]) {
+        self.interfaces = names.iter().map(|name| (name.clone(), None)).collect();
+    }
+
+    /// The file's id of an interface of this run; its number where interfaces have no names, as in captures.
+    pub(super) fn interface(&mut self, db: &Connection, number: u16) -> Result<i64> {
+        let Some((name, known)) = self.interfaces.get_mut(usize::from(number)) else {
+            return Ok(if self.interfaces.is_empty() { number.into() } else { 0 });
+        };
+        if let Some(id) = known {
+            return Ok(*id);
+        }
+        // The update that changes nothing is there to be told the id.
+        let sql =
+            "INSERT INTO interface (name) VALUES (?1) ON CONFLICT DO UPDATE SET name = name RETURNING id";
+        let id = db.prepare_cached(sql)?.query_row([name.as_str()], |row| row.get(0))?;
+        *known = Some(id);
+        Ok(id)
+    }
+
     /// The file's id of a device of this run.
     pub(super) fn device(&self, id: DeviceId) -> i64 {
-        self.devices.get(id.0 as usize).copied().unwrap_or(0)
+        self.devices.get(id.0 as usize).map_or(0, |device| device.id)
     }
 
     /// Adds what was seen of a device.
     pub(super) fn observe_device(&mut self, db: &Connection, change: &DeviceChange) -> Result<()> {
-        let (first, last) = (change.seen.0.as_millis(), change.seen.1.as_millis());
-        let role = change.gateway.then_some("gateway");
         let counts = [change.sent.frames, change.sent.bytes, change.received.frames, change.received.bytes]
             .map(integer);
         let Some(mac) = change.mac else {
@@ -59,33 +110,44 @@ impl Dimensions {
                 frames_received = frames_received + ?3, bytes_received = bytes_received + ?4 WHERE id = 0";
             return db.prepare_cached(sql)?.execute(counts).map(|_| ());
         };
+        let seen = (change.seen.0.as_millis(), change.seen.1.as_millis());
+        let id = self.add_device(db, mac, change.gateway, seen, counts)?;
+        let number = change.id.0 as usize;
+        if self.devices.len() <= number {
+            self.devices.resize(number + 1, Known::default());
+        }
+        let known = &mut self.devices[number];
+        let first = if known.mac.is_some() { known.seen.0.min(seen.0) } else { seen.0 };
+        *known =
+            Known { id, mac: Some(mac), gateway: change.gateway, seen: (first, known.seen.1.max(seen.1)) };
+        Ok(())
+    }
+
+    /// Adds to the row of a device, or makes it; returns its id.
+    fn add_device(
+        &self,
+        db: &Connection,
+        mac: MacAddr,
+        gateway: bool,
+        seen: (i64, i64),
+        counts: [i64; 4],
+    ) -> Result<i64> {
         let vendor = self.registry.as_ref().and_then(|registry| registry.lookup(mac));
         let random = self.registry.as_ref().is_some_and(|registry| registry.is_random(mac));
-        let text = mac.to_string();
-        let name = match vendor {
-            Some(vendor) => {
-                let name = format!("{} {}", crate::vendor::short(vendor), &text[9..]);
-                // Two blocks of one vendor: the whole address tells them apart.
-                if self.is_taken(db, change.id, &name, &text)? {
-                    format!("{} {text}", crate::vendor::short(vendor))
-                } else {
-                    name
-                }
-            }
-            None => text.clone(),
-        };
-        let sql = "INSERT INTO device (mac, name, vendor, mac_random, role, frames_sent, bytes_sent, frames_received,
-              bytes_received, first_seen, last_seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        let role = if self.own.contains(&mac) { Some("self") } else { gateway.then_some("gateway") };
+        let label = self.labels.get(&mac);
+        let sql = "INSERT INTO device (mac, name, label, vendor, mac_random, role, frames_sent, bytes_sent, frames_received,
+              bytes_received, first_seen, last_seen) VALUES (?1, '', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
             ON CONFLICT(mac) DO UPDATE SET frames_sent = frames_sent + excluded.frames_sent,
               bytes_sent = bytes_sent + excluded.bytes_sent, frames_received = frames_received + excluded.frames_received,
               bytes_received = bytes_received + excluded.bytes_received, first_seen = min(first_seen, excluded.first_seen),
               last_seen = max(last_seen, excluded.last_seen),
               role = CASE role WHEN 'self' THEN role ELSE excluded.role END
-            RETURNING id";
+            RETURNING id, name = ''";
         let [frames_sent, bytes_sent, frames_received, bytes_received] = counts;
         let row = (
-            text,
-            name,
+            mac.to_string(),
+            label,
             vendor,
             random,
             role,
@@ -93,28 +155,15 @@ impl Dimensions {
             bytes_sent,
             frames_received,
             bytes_received,
-            first,
-            last,
+            seen.0,
+            seen.1,
         );
-        let id = db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
-        let number = change.id.0 as usize;
-        if self.devices.len() <= number {
-            self.devices.resize(number + 1, 0);
+        let (id, new) =
+            db.prepare_cached(sql)?.query_row(row, |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))?;
+        if new {
+            naming::refresh(db, id)?;
         }
-        if self.devices[number] == 0 {
-            self.unsure.push(number);
-        }
-        self.devices[number] = id;
-        Ok(())
-    }
-
-    /// Whether another device has the name of one that is new to this run.
-    fn is_taken(&self, db: &Connection, id: DeviceId, name: &str, mac: &str) -> Result<bool> {
-        if self.device(id) != 0 {
-            return Ok(false);
-        }
-        let sql = "SELECT EXISTS (SELECT 1 FROM device WHERE name = ?1 AND mac IS NOT ?2)";
-        db.prepare_cached(sql)?.query_row((name, mac), |row| row.get(0))
+        Ok(id)
     }
 
     /// The file's id of an endpoint that was used at `millis`.

@@ -4,23 +4,30 @@ pub(crate) mod calendar;
 mod captures;
 mod dimensions;
 mod level;
+mod lock;
+mod naming;
+mod owner;
 mod remember;
 mod retain;
 mod roll;
+mod run;
 mod write;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 pub(crate) use captures::{Capture, Captures};
 pub(crate) use level::Level;
+pub(crate) use owner::{Change, ChangeError};
+#[allow(unused_imports)] // the capture of the daemon begins with it
+pub(crate) use remember::{Recollection, recall};
 pub(crate) use retain::Retention;
+pub(crate) use run::{Clock, Run};
 
 use calendar::Calendar;
-use dimensions::Dimensions;
 
 /// `PRAGMA application_id`: "LANS".
 const APPLICATION_ID: i32 = 0x4c41_4e53;
@@ -28,7 +35,7 @@ const APPLICATION_ID: i32 = 0x4c41_4e53;
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// The views of this program.
 const VIEWS: &str = include_str!("views.sql");
-/// How long a lock of somebody else is waited for.
+/// How long a lock of somebody else is waited for, unless told.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Why the file could not be used.
@@ -72,8 +79,30 @@ pub(crate) enum StoreError {
     #[error("{}: the same capture as {}; give --again to count it twice", .0.display(), .1.display())]
     Twice(PathBuf, PathBuf),
     /// Somebody else is using it.
-    #[error("{path}: in use by another program, which writes it or reads it within a transaction; waited for {BUSY:?}", path = .0.display())]
+    #[error("{path}: in use by another program, which writes it or reads it within a transaction", path = .0.display())]
     Busy(PathBuf),
+    /// One lanscribe writes a file at a time.
+    #[error("{path}: in use by another lanscribe, which writes it", path = .0.display())]
+    Locked(PathBuf),
+    /// The file cannot be opened or made, or moved out of the way.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It was damaged a second time.
+    #[error(
+        "{path}: damaged again within a day, as {earlier} was: is the card or disk failing? Move {earlier} elsewhere \
+         to begin a new file once more", path = .path.display(), earlier = .earlier.display()
+    )]
+    DamagedAgain {
+        /// The file.
+        path: PathBuf,
+        /// The one that was set aside.
+        earlier: PathBuf,
+    },
     /// Anything that SQLite or the system said.
     #[error("{path}: {source}", path = .path.display())]
     Sqlite {
@@ -98,17 +127,14 @@ impl StoreError {
 /// The file, open for writing.
 #[derive(Debug)]
 pub(crate) struct Store {
-    path: PathBuf,
+    /// Before `run`, which holds the lock: fields go in this order, and the lock's descriptor must be closed last.
     db: Connection,
     calendar: Calendar,
-    dimensions: Dimensions,
-    /// What the clock of the windows being written is worth.
-    clock: &'static str,
     /// All minutes before this hour are rolled up; `None` in an empty file.
     open_hour: Option<i64>,
     /// Number of this run's flow 0.
     flow_base: i64,
-    next_flow: i64,
+    run: Run,
 }
 
 impl Store {
@@ -116,58 +142,74 @@ impl Store {
     /// made: by `zone`, else by the system's.
     ///
     /// # Errors
-    /// If it cannot be opened, is not ours, is newer than this program, or has its days in another zone than `zone`.
+    /// If another lanscribe writes it, if it cannot be opened, is not ours, is newer than this program, or has its days
+    /// in another zone than `zone`.
     pub(crate) fn open(path: &Path, zone: Option<TimeZone>) -> Result<Self, StoreError> {
-        Self::open_or_make(path, zone).map_err(|error| match error {
-            OpenError::Ours(error) => error,
-            OpenError::Sqlite(source) => StoreError::of(path, source),
-        })
+        Run::new(path, zone).open().map_err(|(_, error)| error)
     }
 
-    fn open_or_make(path: &Path, zone: Option<TimeZone>) -> Result<Self, OpenError> {
-        let (mut db, version) =
-            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        if version == 0 {
-            // Must come before the first table.
-            db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        }
-        switch_to_wal(&db)?;
-        db.pragma_update(None, "synchronous", "FULL")?;
-        db.pragma_update(None, "temp_store", "MEMORY")?;
-        db.set_prepared_statement_cache_capacity(64);
-        migrate(&mut db, version)?;
-        let meta = |key: &str| {
-            let sql = "SELECT value FROM meta WHERE key = ?1";
-            db.query_row(sql, [key], |row| row.get::<_, i64>(0)).optional()
-        };
-        let (open_hour, flow_base) = (meta("open_hour")?, meta("next_flow")?.unwrap_or(0));
-        let settled =
-            db.query_row("SELECT value FROM meta WHERE key = 'time_zone'", [], |row| row.get::<_, String>(0));
-        let calendar = match (settled.optional()?, zone) {
-            (None, zone) => Calendar::new(zone.unwrap_or_else(TimeZone::system)),
-            (Some(found), Some(wanted)) if found != calendar::zone_name(&wanted) => {
-                let wanted = calendar::zone_name(&wanted);
-                return Err(StoreError::Zone { path: path.to_owned(), found, wanted }.into());
-            }
-            (Some(found), _) => Calendar::named(&found),
-        };
-        set_meta(&db, "time_zone", calendar.zone_name())?;
-        Ok(Self {
-            path: path.to_owned(),
-            db,
-            calendar,
-            dimensions: Dimensions::default(),
-            clock: "capture",
-            open_hour,
-            flow_base,
-            next_flow: flow_base,
-        })
+    /// Gives the connection up, and keeps the lock and what this run knows: after an error nothing is tried on the same
+    /// handle again, as a second `fsync` may succeed without having written anything.
+    pub(crate) fn suspend(self) -> Run {
+        let Self { db, run, .. } = self;
+        drop(db);
+        run
     }
 
     /// Uses the vendors of `registry` for devices that are new to the file.
     pub(crate) fn with_vendors(mut self, registry: crate::vendor::Registry) -> Self {
-        self.dimensions.registry = Some(registry);
+        self.run.set_vendors(registry);
         self
+    }
+
+    /// The run, to tell it what it writes for; [`Store::settle`] then writes that down.
+    pub(crate) fn run(&mut self) -> &mut Run {
+        &mut self.run
+    }
+
+    /// Writes down what the run was told: labels, this machine's own devices, the name of the tap.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub(crate) fn settle(&mut self) -> Result<(), StoreError> {
+        let Self { db, run, .. } = self;
+        run.settle(db).map_err(|source| self.error(source))
+    }
+
+    /// The hour that is not yet rolled up, in milliseconds; `None` in an empty file.
+    pub(crate) fn open_hour(&self) -> Option<i64> {
+        self.open_hour
+    }
+
+    /// Whether the path names another file by now, or none: this one was moved or removed.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.run.lost_file()
+    }
+
+    /// Writes an event down.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub(crate) fn note_event(&self, at: i64, kind: &str, detail: &str) -> Result<(), StoreError> {
+        write::insert_event(&self.db, at, kind, None, detail).map_err(|source| self.error(source))
+    }
+
+    /// Moves the whole log into the file and cuts it off. Returns whether it could: not while somebody reads what is in it.
+    ///
+    /// # Errors
+    /// Whatever else SQLite says.
+    pub(crate) fn empty_log(&self) -> Result<bool, StoreError> {
+        let empty = || -> rusqlite::Result<bool> {
+            self.db.busy_timeout(Duration::ZERO)?;
+            let emptied =
+                self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+            self.db.busy_timeout(self.run.patience())?;
+            Ok(emptied? == 0)
+        };
+        match empty() {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(false),
+            done => done.map_err(|source| self.error(source)),
+        }
     }
 
     /// From here on nothing is written for good until [`Store::commit`]: an end before that leaves the file as it was.
@@ -203,7 +245,7 @@ impl Store {
     }
 
     fn error(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::of(&self.path, source)
+        StoreError::of(&self.run.path, source)
     }
 }
 
@@ -273,11 +315,13 @@ fn check_kind(path: &Path) -> Result<(), StoreError> {
 
 /// Switches to the write-ahead log, for which nobody else may be using the file: SQLite does not wait for that, so it
 /// is asked again for a while.
-fn switch_to_wal(db: &Connection) -> rusqlite::Result<()> {
+fn switch_to_wal(db: &Connection, patience: Duration) -> rusqlite::Result<()> {
     let since = std::time::Instant::now();
     loop {
         match db.pragma_update(None, "journal_mode", "WAL") {
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && since.elapsed() < BUSY => {
+            Err(e)
+                if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && since.elapsed() < patience =>
+            {
                 std::thread::sleep(Duration::from_millis(50));
             }
             switched => return switched,
@@ -325,6 +369,25 @@ fn migrate(db: &mut Connection, version: i64) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
     set_meta(&transaction, "version", env!("CARGO_PKG_VERSION"))?;
     transaction.commit()
+}
+
+/// Does something in one transaction, or as a part of the one that is open. It writes from the start: one that only
+/// reads at first could not be made to write after somebody else did.
+fn atomically<T>(
+    db: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    if db.is_autocommit() {
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = work(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    } else {
+        let savepoint = db.savepoint()?;
+        let done = work(&savepoint)?;
+        savepoint.commit()?;
+        Ok(done)
+    }
 }
 
 fn set_meta(db: &Connection, key: &str, value: impl rusqlite::ToSql) -> rusqlite::Result<()> {

@@ -50,13 +50,19 @@ impl Store {
             fold_days(&self.db, before(retention.days))?;
             give_back_space(&self.db)
         })();
-        self.dimensions.forget_endpoints();
+        self.run.dimensions.forget_endpoints();
         done.map_err(|source| self.error(source))
     }
 }
 
-/// Cuts the free pages off the file. SQLite frees one page a step, so it has to be asked until it has no more.
+/// Cuts the free pages off the file, if they are over a quarter of it: what rolls over each day fills them again, and
+/// giving them back each time would move pages about for nothing. SQLite frees one page a step, so it has to be asked
+/// until it has no more.
 fn give_back_space(db: &Connection) -> Result<()> {
+    let ask = |pragma: &str| db.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    if ask("PRAGMA freelist_count")? * 4 <= ask("PRAGMA page_count")? {
+        return Ok(());
+    }
     let mut vacuum = db.prepare("PRAGMA incremental_vacuum")?;
     let mut pages = vacuum.query([])?;
     while pages.next()?.is_some() {}

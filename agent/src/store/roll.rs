@@ -51,7 +51,7 @@ fn coverage(
     let texts = calendar.texts(level, window);
     let (name, sums) = (level.name(), coverage_sums(level));
     let sql = format!(
-        "INSERT INTO coverage_{name} SELECT ?1, ?2, ?3, sum(observed_ms), min(clock), sum(frames), sum(bytes), sum(dropped),
+        "INSERT INTO coverage_{name} SELECT ?1, ?2, ?3, sum(observed_ms), max(clock), sum(frames), sum(bytes), sum(dropped),
            sum(interface_dropped), sum(undecodable), sum(undecodable_bytes), sum(folded), sum(folded_bytes)
          FROM coverage_minute WHERE window >= ?4 AND window < ?5 HAVING count(*) > 0 {sums}"
     );

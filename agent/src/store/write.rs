@@ -5,22 +5,23 @@ use lanscribe_core::learn::News;
 use lanscribe_core::packet::Trouble;
 use lanscribe_core::pipeline::{Batch, Event, EventKind};
 use lanscribe_core::rollup::{Minute, RowKey, Usage};
-use rusqlite::{Connection, Result, Statement};
+use rusqlite::{Connection, OptionalExtension as _, Result, Statement};
 
 use super::calendar::{Calendar, HOUR};
 use super::dimensions::{Dimensions, integer, text};
 use super::level::Level;
-use super::{Store, StoreError, roll, set_meta};
+use super::{Clock, Run, Store, StoreError, roll, set_meta};
 
 /// What happens to a coverage row that is there already: a window may come in pieces. Pieces may overlap, but none
-/// was watched for longer than it lasts.
+/// was watched for longer than it lasts. Of the clocks `unsynced` counts, which is the last of the alphabet.
 pub(super) fn coverage_sums(level: Level) -> String {
     format!(
         "ON CONFLICT DO UPDATE SET observed_ms = min(observed_ms + excluded.observed_ms, {}),
            frames = frames + excluded.frames, bytes = bytes + excluded.bytes,
            dropped = dropped + excluded.dropped, interface_dropped = interface_dropped + excluded.interface_dropped,
            undecodable = undecodable + excluded.undecodable, undecodable_bytes = undecodable_bytes + excluded.undecodable_bytes,
-           folded = folded + excluded.folded, folded_bytes = folded_bytes + excluded.folded_bytes",
+           folded = folded + excluded.folded, folded_bytes = folded_bytes + excluded.folded_bytes,
+           clock = max(clock, excluded.clock)",
         level.longest()
     )
 }
@@ -32,49 +33,90 @@ pub(super) const USAGE_SUMS: &str = "ON CONFLICT DO UPDATE SET
     flows = flows + excluded.flows";
 
 impl Store {
-    /// Writes a batch: all of it or, after an error, nothing.
+    /// Writes a batch: all of it or, after an error, nothing. Within `begin` and `commit` it is a part of theirs, else a
+    /// transaction of its own.
     ///
     /// # Errors
     /// Whatever SQLite says; the batch is still the caller's.
     pub(crate) fn flush(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let flushed = self.write(batch);
-        match flushed {
-            Ok(()) => self.dimensions.keep(),
-            Err(_) => self.dimensions.forget(),
-        }
-        flushed.map_err(|source| self.error(source))
+        self.write(batch, None)
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<()> {
-        let Self { db, calendar, dimensions, clock, open_hour, flow_base, next_flow, .. } = self;
-        // Within `begin` and `commit` it is a part of theirs, else a transaction of its own.
-        let transaction = db.savepoint()?;
-        for change in &batch.devices {
-            dimensions.observe_device(&transaction, change)?;
-        }
-        write_addresses(&transaction, dimensions, batch)?;
-        let mut hour = *open_hour;
-        let mut levels = Levels::prepare(&transaction, calendar, clock)?;
-        for minute in &batch.minutes {
-            let window = minute.window.as_millis();
-            let open = *hour.get_or_insert(window - window.rem_euclid(HOUR));
-            levels.minute(dimensions, minute, window < open)?;
-        }
-        drop(levels);
-        let next = write_flows(&transaction, dimensions, batch, *flow_base)?.max(*next_flow);
-        for event in &batch.events {
-            write_event(&transaction, dimensions, event)?;
-        }
-        if let (Some(open), Some(newest)) = (hour, batch.minutes.iter().map(|m| m.window.as_millis()).max()) {
-            hour = Some(roll::hours(&transaction, calendar, open, newest - newest.rem_euclid(HOUR))?);
-            set_meta(&transaction, "open_hour", hour)?;
-            set_meta(&transaction, "open_day", hour.map(|h| calendar.day(h)))?;
-        }
-        set_meta(&transaction, "next_flow", next)?;
-        transaction.commit()?;
-        (*open_hour, *next_flow) = (hour, next);
-        Ok(())
+    /// Writes a batch and, in the same transaction, its number: after an error [`Store::last_flush`] of the file that
+    /// was opened anew says whether it is in there.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; the batch is still the caller's.
+    pub(crate) fn flush_numbered(&mut self, batch: &Batch, number: &str) -> Result<(), StoreError> {
+        self.write(batch, Some(number))
     }
+
+    /// The number of the last batch that was written with one.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub(crate) fn last_flush(&self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT value FROM meta WHERE key = 'flush'";
+        self.db.query_row(sql, [], |row| row.get(0)).optional().map_err(|source| self.error(source))
+    }
+
+    fn write(&mut self, batch: &Batch, number: Option<&str>) -> Result<(), StoreError> {
+        let Self { db, calendar, open_hour, flow_base, run, .. } = self;
+        let Run { dimensions, clock, next_flow, .. } = run;
+        let before = (*open_hour, *next_flow);
+        let written = super::atomically(db, |transaction| {
+            let after = write_all(transaction, calendar, dimensions, *clock, *flow_base, before, batch)?;
+            if let Some(number) = number {
+                set_meta(transaction, "flush", number)?;
+            }
+            Ok(after)
+        });
+        match written {
+            Ok(after) => {
+                (*open_hour, *next_flow) = after;
+                Ok(())
+            }
+            Err(source) => {
+                dimensions.forget();
+                Err(self.error(source))
+            }
+        }
+    }
+}
+
+/// Writes all of a batch; returns the hour that is open then and the number that the next flow may have.
+fn write_all(
+    db: &Connection,
+    calendar: &Calendar,
+    dimensions: &mut Dimensions,
+    clock: Clock,
+    flow_base: i64,
+    (mut hour, next_flow): (Option<i64>, i64),
+    batch: &Batch,
+) -> Result<(Option<i64>, i64)> {
+    dimensions.recall(db)?;
+    for change in &batch.devices {
+        dimensions.observe_device(db, change)?;
+    }
+    write_addresses(db, dimensions, batch)?;
+    let mut levels = Levels::prepare(db, calendar, clock.as_str())?;
+    for minute in &batch.minutes {
+        let window = minute.window.as_millis();
+        let open = *hour.get_or_insert(window - window.rem_euclid(HOUR));
+        levels.minute(dimensions, minute, window < open)?;
+    }
+    drop(levels);
+    let next = write_flows(db, dimensions, batch, flow_base)?.max(next_flow);
+    for event in &batch.events {
+        write_event(db, dimensions, event)?;
+    }
+    if let (Some(open), Some(newest)) = (hour, batch.minutes.iter().map(|m| m.window.as_millis()).max()) {
+        hour = Some(roll::hours(db, calendar, open, newest - newest.rem_euclid(HOUR))?);
+        set_meta(db, "open_hour", hour)?;
+        set_meta(db, "open_day", hour.map(|h| calendar.day(h)))?;
+    }
+    set_meta(db, "next_flow", next)?;
+    Ok((hour, next))
 }
 
 fn write_addresses(db: &Connection, dimensions: &Dimensions, batch: &Batch) -> Result<()> {
@@ -215,6 +257,7 @@ fn write_flows(db: &Connection, dimensions: &mut Dimensions, batch: &Batch, base
     records.sort_unstable_by_key(|r| (r.reported, dimensions.device(r.device), r.id, r.part, r.side));
     for record in &records {
         let endpoint = dimensions.endpoint(db, record.endpoint, record.end.as_millis())?;
+        let interface = dimensions.interface(db, record.interface)?;
         insert.execute(rusqlite::params![
             record.reported.as_millis(),
             dimensions.device(record.device),
@@ -223,7 +266,7 @@ fn write_flows(db: &Connection, dimensions: &mut Dimensions, batch: &Batch, base
             record.side,
             record.start.as_millis(),
             record.end.as_millis(),
-            record.interface,
+            interface,
             record.vlan,
             text(record.local.0),
             record.local.1,
@@ -267,6 +310,17 @@ fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Resul
             ("network", None, format!("{} is of this LAN, says {}", learnt.prefix, learnt.source.as_str()))
         }
     };
+    insert_event(db, at, kind, device, &detail)
+}
+
+/// Writes down that something happened at `at`, in milliseconds.
+pub(super) fn insert_event(
+    db: &Connection,
+    at: i64,
+    kind: &str,
+    device: Option<i64>,
+    detail: &str,
+) -> Result<()> {
     let sql = "INSERT INTO event (time, kind, device, detail) VALUES (?1, ?2, ?3, ?4)";
     db.prepare_cached(sql)?.execute((at, kind, device, detail)).map(|_| ())
 }

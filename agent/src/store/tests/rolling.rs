@@ -65,6 +65,7 @@ fn a_roll_up_that_broke_off_is_done_again_and_never_twice() {
             .unwrap();
         let said = store.flush(&next).unwrap_err().to_string();
         assert!(said.ends_with("disk full"), "{said}");
+        drop(store);
         store = place.open("UTC");
         assert_eq!(ask::<i64>(&store, "SELECT count(*) FROM usage_hour"), 0);
         assert_eq!(
