@@ -3,6 +3,9 @@
 mod capture;
 mod cli;
 mod config;
+// What runs it comes with the command that does.
+#[allow(dead_code)]
+mod daemon;
 mod store;
 mod vendor;
 

@@ -1,0 +1,3 @@
+//! The daemon: its threads, and what goes between them.
+
+pub(crate) mod writer;

@@ -1,0 +1,313 @@
+//! The thread that owns the file: batches come to it through a short queue, so that capture never waits for the disk.
+//!
+//! While the file cannot be written the thread keeps the one batch that it has in hand and takes no more: the queue
+//! fills, and who sends merges what does not fit. So memory stays bounded however long it lasts.
+
+mod damage;
+mod ledger;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use lanscribe_core::addr::MacAddr;
+use lanscribe_core::pipeline::Batch;
+use tokio::sync::oneshot;
+
+use crate::store::{Change, ChangeError, Clock, Retention, StoreError};
+use crate::vendor::Registry;
+use ledger::Ledger;
+pub(crate) use status::WriterStatus;
+
+/// Jobs that wait while another one is done.
+const QUEUE: usize = 2;
+/// How long the file is still tried after the end was asked for.
+const GRACE: Duration = Duration::from_secs(10);
+/// Between two tries in that time.
+const HURRY: Duration = Duration::from_millis(500);
+
+/// Says that a batch is in the file, or why it will never be.
+pub(crate) type Reply = oneshot::Sender<Result<(), String>>;
+
+/// What the writer can be given to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Write this.
+    Batch {
+        /// What was closed since the last one.
+        batch: Batch,
+        /// Its number in this run, which no other one has.
+        number: u64,
+        /// Who wants to know when it is written.
+        done: Vec<Reply>,
+    },
+    /// A command of the owner. While the file cannot be written it waits like everything else: who asked should not.
+    Change {
+        /// What to change.
+        change: Change,
+        /// Takes the sentence that says what was done.
+        reply: oneshot::Sender<Result<String, ChangeError>>,
+    },
+    /// The configuration was read again.
+    Settings(Box<Settings>),
+}
+
+/// What the writer takes from the configuration and the machine.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Where days begin; settled at the start.
+    pub(crate) zone: Option<TimeZone>,
+    /// Whose address blocks are whose; without one, those of before.
+    pub(crate) vendors: Option<Registry>,
+    /// The name of this tap.
+    pub(crate) site: Option<String>,
+    /// What devices are called.
+    pub(crate) labels: BTreeMap<MacAddr, String>,
+    /// The MAC addresses of this machine.
+    pub(crate) own: Vec<MacAddr>,
+    /// The names of the captured interfaces, in the order of their numbers.
+    pub(crate) interfaces: Vec<String>,
+    /// What the clock is worth.
+    pub(crate) clock: Clock,
+    /// For how long rows are kept.
+    pub(crate) retention: Retention,
+}
+
+/// How it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// What could not be written, and why.
+    pub(crate) lost: Option<String>,
+    /// Why it cannot go on.
+    pub(crate) fatal: Option<StoreError>,
+}
+
+/// Both clocks at an instant: one to wait by, one to write down.
+#[derive(Clone, Copy, Debug)]
+struct Now {
+    instant: Instant,
+    wall: Timestamp,
+}
+
+impl Now {
+    fn read() -> Self {
+        Self { instant: Instant::now(), wall: Timestamp::now() }
+    }
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// Takes jobs, never waiting with `try_send`. Once this one and every copy of it are dropped, the writer writes what
+    /// is there and ends.
+    pub(crate) sender: SyncSender<Job>,
+    status: Arc<Mutex<WriterStatus>>,
+    stop: Arc<Stop>,
+    thread: JoinHandle<Ended>,
+}
+
+impl Writer {
+    /// Starts the thread. It opens the file, or makes it, and tries again while it cannot.
+    ///
+    /// # Errors
+    /// If there can be no thread.
+    pub(crate) fn start(path: &Path, settings: Settings) -> io::Result<Self> {
+        let (sender, jobs) = sync_channel(QUEUE);
+        let status = Arc::new(Mutex::new(WriterStatus::default()));
+        let stop = Arc::new(Stop::default());
+        let ledger = Ledger::new(path, settings, Arc::clone(&status));
+        let work = Work { ledger, jobs, stop: Arc::clone(&stop), deadline: None };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run())?;
+        Ok(Self { sender, status, stop, thread })
+    }
+
+    /// How it stands.
+    pub(crate) fn status(&self) -> WriterStatus {
+        lock(&self.status).clone()
+    }
+
+    /// Looks at the status from another thread.
+    pub(crate) fn watch(&self) -> impl Fn() -> WriterStatus + Send + Sync + use<> {
+        let status = Arc::clone(&self.status);
+        move || lock(&status).clone()
+    }
+
+    /// Whether the thread has ended, which it does by itself only when it cannot go on.
+    pub(crate) fn is_over(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Drops the sender and waits for the end. Copies of the sender must be dropped before, or it never comes. While the
+    /// file cannot be written it takes at most [`GRACE`], and what SQLite waits for a lock.
+    pub(crate) fn join(self) -> Ended {
+        let Self { sender, stop, thread, .. } = self;
+        drop(sender);
+        stop.ask();
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// Whether the end was asked for; wakes the thread from waiting for the file.
+#[derive(Debug, Default)]
+struct Stop {
+    asked: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    fn ask(&self) {
+        *lock(&self.asked) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until then, or until the end is asked for. Returns whether it is.
+    fn wait(&self, time: Duration) -> bool {
+        let asked = lock(&self.asked);
+        let waited = self.changed.wait_timeout_while(asked, time, |asked| !*asked);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// What the lock holds is whole at any time, also after a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the thread has.
+struct Work {
+    ledger: Ledger,
+    jobs: Receiver<Job>,
+    stop: Arc<Stop>,
+    /// Once the end was asked for while the file could not be written: until when it is tried.
+    deadline: Option<Instant>,
+}
+
+/// A batch that is being written.
+struct Hand {
+    batch: Batch,
+    number: u64,
+    done: Vec<Reply>,
+}
+
+impl Work {
+    fn run(mut self) -> Ended {
+        let ended = self.work().unwrap_or_else(|ended| ended);
+        self.ledger.close();
+        if let Some(lost) = &ended.lost {
+            tracing::error!("{lost}");
+        }
+        if let Some(fatal) = &ended.fatal {
+            tracing::error!("{fatal}");
+        }
+        ended
+    }
+
+    /// Does all jobs until nobody can send any more; ends before that with an error.
+    fn work(&mut self) -> Result<Ended, Ended> {
+        if let Err(fatal) = self.ledger.open(Now::read()) {
+            return Err(self.give_up(None, Some(fatal), "the file cannot be used"));
+        }
+        loop {
+            let job = match self.ledger.retry_at() {
+                // Nothing is amiss: nothing wakes the thread but a job.
+                None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => self.jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            let done = match job {
+                Err(RecvTimeoutError::Disconnected) => return Ok(Ended::default()),
+                Err(RecvTimeoutError::Timeout) => self.ledger.open(Now::read()).map(|_| ()),
+                Ok(Job::Batch { batch, number, done }) => {
+                    self.write(Hand { batch, number, done })?;
+                    self.ledger.tidy(Now::read())
+                }
+                Ok(Job::Change { change, reply }) => {
+                    let (answer, done) = self.ledger.change(&change, Now::read());
+                    // Who asked may have gone.
+                    let _ = reply.send(answer);
+                    done
+                }
+                Ok(Job::Settings(settings)) => self.ledger.settle(*settings, Now::read()),
+            };
+            if let Err(fatal) = done {
+                return Err(self.give_up(None, Some(fatal), "the file cannot be used"));
+            }
+        }
+    }
+
+    /// Writes a batch, however long it takes.
+    fn write(&mut self, hand: Hand) -> Result<(), Ended> {
+        loop {
+            match self.ledger.write(&hand.batch, hand.number, Now::read()) {
+                Ok(true) => {
+                    for reply in hand.done {
+                        let _ = reply.send(Ok(()));
+                    }
+                    return Ok(());
+                }
+                Err(fatal) => return Err(self.give_up(Some(hand), Some(fatal), "the file cannot be used")),
+                Ok(false) => {}
+            }
+            let now = Instant::now();
+            if self.deadline.is_some_and(|deadline| now >= deadline) {
+                let why = self.ledger.why().unwrap_or_default();
+                return Err(self.give_up(Some(hand), None, &why));
+            }
+            let retry_at = self.ledger.retry_at().unwrap_or(now);
+            if self.deadline.is_some() {
+                std::thread::sleep(HURRY);
+                self.ledger.hurry(Instant::now());
+            } else if self.stop.wait(retry_at.saturating_duration_since(now)) {
+                let now = Instant::now();
+                self.deadline = Some(now + GRACE);
+                self.ledger.hurry(now);
+            }
+        }
+    }
+
+    /// Nothing more will be written: tells everybody who waits, and counts what is lost.
+    fn give_up(&mut self, hand: Option<Hand>, fatal: Option<StoreError>, why: &str) -> Ended {
+        let why = fatal.as_ref().map_or_else(|| why.to_owned(), ToString::to_string);
+        let mut minutes = BTreeSet::new();
+        let mut lose = |hand: Hand| {
+            minutes.extend(hand.batch.minutes.iter().map(|minute| minute.window.as_millis()));
+            for reply in hand.done {
+                let _ = reply.send(Err(why.clone()));
+            }
+        };
+        hand.into_iter().for_each(&mut lose);
+        for job in self.jobs.try_iter() {
+            match job {
+                Job::Batch { batch, number, done } => lose(Hand { batch, number, done }),
+                Job::Change { reply, .. } => {
+                    let _ = reply.send(Err(ChangeError::Unavailable(why.clone())));
+                }
+                Job::Settings(_) => {}
+            }
+        }
+        Ended { lost: loss(&minutes, self.ledger.path(), &why), fatal }
+    }
+}
+
+/// `12 minutes from 10:00 to 10:12 could not be written`, if there are any.
+fn loss(minutes: &BTreeSet<i64>, path: &Path, why: &str) -> Option<String> {
+    let text = |millis: i64| {
+        Timestamp::from_millisecond(millis).unwrap_or_default().strftime("%Y-%m-%d %H:%M UTC").to_string()
+    };
+    let (first, last) = (minutes.first()?, minutes.last()?);
+    let count = match minutes.len() {
+        1 => "1 minute".to_owned(),
+        count => format!("{count} minutes"),
+    };
+    let span = format!("from {} to {}", text(*first), text(last + 60_000));
+    Some(format!("{}: {count} {span} are lost, as they could not be written: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests;
