@@ -119,11 +119,15 @@ impl Writer {
     /// # Errors
     /// If there can be no thread.
     pub(crate) fn start(path: &Path, settings: Settings) -> io::Result<Self> {
+        Self::start_with(path, settings, GRACE)
+    }
+
+    fn start_with(path: &Path, settings: Settings, grace: Duration) -> io::Result<Self> {
         let (sender, jobs) = sync_channel(QUEUE);
         let status = Arc::new(Mutex::new(WriterStatus::default()));
         let stop = Arc::new(Stop::default());
         let ledger = Ledger::new(path, settings, Arc::clone(&status));
-        let work = Work { ledger, jobs, stop: Arc::clone(&stop), deadline: None };
+        let work = Work { ledger, jobs, stop: Arc::clone(&stop), grace, deadline: None };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run())?;
         Ok(Self { sender, status, stop, thread })
     }
@@ -185,6 +189,8 @@ struct Work {
     ledger: Ledger,
     jobs: Receiver<Job>,
     stop: Arc<Stop>,
+    /// How long the file is tried after the end was asked for.
+    grace: Duration,
     /// Once the end was asked for while the file could not be written: until when it is tried.
     deadline: Option<Instant>,
 }
@@ -265,7 +271,7 @@ impl Work {
                 self.ledger.hurry(Instant::now());
             } else if self.stop.wait(retry_at.saturating_duration_since(now)) {
                 let now = Instant::now();
-                self.deadline = Some(now + GRACE);
+                self.deadline = Some(now + self.grace);
                 self.ledger.hurry(now);
             }
         }

@@ -396,4 +396,4 @@ fn set_meta(db: &Connection, key: &str, value: impl rusqlite::ToSql) -> rusqlite
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

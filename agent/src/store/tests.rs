@@ -2,7 +2,10 @@
 
 mod ageing;
 mod files;
+mod names;
+mod owner;
 mod rolling;
+mod runs;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -21,41 +24,41 @@ use rusqlite::types::FromSql;
 use super::Store;
 
 /// A file in a folder of its own.
-struct Place {
-    dir: tempfile::TempDir,
+pub(crate) struct Place {
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("x.db")
     }
 
-    fn open(&self, zone: &str) -> Store {
+    pub(crate) fn open(&self, zone: &str) -> Store {
         Store::open(&self.path(), Some(TimeZone::get(zone).unwrap())).unwrap()
     }
 }
 
 /// The instant, as text in UTC without its `Z`.
-fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     let at: jiff::Timestamp = format!("{text}Z").parse().unwrap();
     Timestamp(at.as_microsecond())
 }
 
-fn ms(text: &str) -> i64 {
+pub(crate) fn ms(text: &str) -> i64 {
     at(text).as_millis()
 }
 
 /// The one value that a query gives.
-fn ask<T: FromSql>(store: &Store, sql: &str) -> T {
+pub(crate) fn ask<T: FromSql>(store: &Store, sql: &str) -> T {
     store.db.query_row(sql, [], |row| row.get(0)).expect(sql)
 }
 
 /// All rows of two columns.
-fn pairs<A: FromSql, B: FromSql>(store: &Store, sql: &str) -> Vec<(A, B)> {
+pub(crate) fn pairs<A: FromSql, B: FromSql>(store: &Store, sql: &str) -> Vec<(A, B)> {
     let mut statement = store.db.prepare(sql).expect(sql);
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect(sql);
     rows.collect::<Result<_, _>>().expect(sql)
@@ -65,7 +68,7 @@ fn count(frames: u64, bytes: u64) -> Count {
     Count { frames, bytes }
 }
 
-fn remote(n: u32) -> Endpoint {
+pub(crate) fn remote(n: u32) -> Endpoint {
     Endpoint::Remote(IpAddr::V4(Ipv4Addr::from(0x0800_0000 + n)))
 }
 
@@ -76,7 +79,7 @@ fn row(endpoint: Endpoint, port: u16, bytes: u64) -> (RowKey, Usage) {
 }
 
 /// A row of each class, both sides of the conversation within the LAN, 100 bytes a frame.
-fn rows_of_all_classes() -> Vec<(RowKey, Usage)> {
+pub(crate) fn rows_of_all_classes() -> Vec<(RowKey, Usage)> {
     let key = |device: u32, endpoint, protocol, class| RowKey {
         device: DeviceId(device),
         endpoint,
@@ -98,7 +101,7 @@ fn rows_of_all_classes() -> Vec<(RowKey, Usage)> {
 }
 
 /// A minute of which all was decoded but one frame of 60 bytes.
-fn minute(window: Timestamp, rows: Vec<(RowKey, Usage)>) -> Minute {
+pub(crate) fn minute(window: Timestamp, rows: Vec<(RowKey, Usage)>) -> Minute {
     let mut captured = count(1, 60);
     for (key, usage) in &rows {
         captured.merge(usage.accounted(key.class));
@@ -115,7 +118,7 @@ fn minute(window: Timestamp, rows: Vec<(RowKey, Usage)>) -> Minute {
     Minute { window, coverage, rows }
 }
 
-fn device(n: u8, seen: Timestamp) -> DeviceChange {
+pub(crate) fn device(n: u8, seen: Timestamp) -> DeviceChange {
     DeviceChange {
         id: DeviceId(n.into()),
         mac: Some(MacAddr([0, 0x11, 0x32, 0, 0, n])),
@@ -127,12 +130,12 @@ fn device(n: u8, seen: Timestamp) -> DeviceChange {
 }
 
 /// A batch of these minutes, with two devices.
-fn batch(minutes: Vec<Minute>) -> Batch {
+pub(crate) fn batch(minutes: Vec<Minute>) -> Batch {
     let seen = minutes.first().map_or(Timestamp(0), |m| m.window);
     Batch { devices: vec![device(1, seen), device(2, seen)], minutes, ..Batch::default() }
 }
 
-fn flow(id: u64, start: Timestamp) -> FlowRecord {
+pub(crate) fn flow(id: u64, start: Timestamp) -> FlowRecord {
     let local = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 2));
     let counter = Counter { packets: 1, bytes: 100, ip_bytes: 86 };
     FlowRecord {
@@ -162,7 +165,7 @@ fn flow(id: u64, start: Timestamp) -> FlowRecord {
 }
 
 /// Frames and bytes up and down in a view, all of them.
-fn sums(store: &Store, view: &str) -> [i64; 4] {
+pub(crate) fn sums(store: &Store, view: &str) -> [i64; 4] {
     ["packets_up", "packets_down", "bytes_up", "bytes_down"]
         .map(|column| ask(store, &format!("SELECT coalesce(sum({column}), 0) FROM {view}")))
 }
@@ -170,7 +173,7 @@ fn sums(store: &Store, view: &str) -> [i64; 4] {
 const LEVELS: [&str; 3] = ["usage_by_minute", "usage_by_hour", "usage_by_day"];
 
 /// All levels hold the same, and what was captured is accounted for at each of them.
-fn assert_law(store: &Store) {
+pub(crate) fn assert_law(store: &Store) {
     let captured: (i64, i64) = pairs(store, "SELECT sum(frames), sum(bytes) FROM coverage_by_day")[0];
     let lost: (i64, i64) =
         pairs(store, "SELECT sum(undecodable), sum(undecodable_bytes) FROM coverage_by_day")[0];

@@ -55,6 +55,8 @@ pub(super) struct Ledger {
     aside: Option<String>,
     /// Whether a reader holds a large log.
     log_held: bool,
+    /// From how many bytes on a log is large.
+    log_large: u64,
     status: Arc<Mutex<WriterStatus>>,
 }
 
@@ -77,6 +79,7 @@ impl Ledger {
             notes: Vec::new(),
             aside: None,
             log_held: false,
+            log_large: LOG_LARGE,
             status,
         }
     }
@@ -149,8 +152,9 @@ impl Ledger {
         let (retention, retained) = (self.retention, self.retained);
         // By a clock that may be wrong nothing is old.
         let sure = self.clock != Clock::Unsynced;
-        let large = size(&beside(&self.path, "-wal")) > LOG_LARGE;
-        let Some(store) = self.store() else { return Ok(()) };
+        let large = size(&beside(&self.path, "-wal")) > self.log_large;
+        self.begin(now);
+        let Some(store) = self.store() else { return self.open(now).map(|_| ()) };
         let open_hour = store.open_hour();
         let tidied = (|| {
             if let (Some(hour), true) = (open_hour, sure && retained != open_hour) {
@@ -186,22 +190,24 @@ impl Ledger {
         change: &Change,
         now: Now,
     ) -> (Result<String, ChangeError>, Result<(), StoreError>) {
-        if let Err(fatal) = self.open(now) {
-            return (Err(ChangeError::Unavailable(fatal.to_string())), Err(fatal));
+        let unavailable = |why: String| Err(ChangeError::Unavailable(why));
+        if let Err(fatal) = self.open_to_write(now) {
+            return (unavailable(fatal.to_string()), Err(fatal));
         }
-        let Some(store) = self.store() else {
-            return (Err(ChangeError::Unavailable(self.why().unwrap_or_default())), Ok(()));
-        };
-        let labels = store.run().labels().clone();
-        match store.apply(change, &labels) {
-            Err(ChangeError::Store(error)) => {
-                let answer = ChangeError::Unavailable(error.to_string());
-                let left = self.leave(error, now);
-                self.report(|_| ());
-                (Err(answer), left)
+        let applied = self.store().map(|store| {
+            let labels = store.run().labels().clone();
+            store.apply(change, &labels)
+        });
+        let (answer, done) = match applied {
+            Some(Err(ChangeError::Store(error))) => (unavailable(error.to_string()), self.leave(error, now)),
+            Some(answer) => {
+                self.wait = None;
+                (answer, Ok(()))
             }
-            answer => (answer, Ok(())),
-        }
+            None => (unavailable(self.why().unwrap_or_default()), Ok(())),
+        };
+        self.report(|_| ());
+        (answer, done)
     }
 
     /// Takes over a new configuration.
@@ -235,6 +241,11 @@ impl Ledger {
         }
     }
 
+    /// The writer is at it.
+    fn begin(&self, now: Now) {
+        lock(&self.status).busy_since = Some(now.instant);
+    }
+
     fn store(&mut self) -> Option<&mut Store> {
         match &mut self.place {
             Some(Place::Open(store)) => Some(store),
@@ -244,29 +255,30 @@ impl Ledger {
 
     /// Opens the file if it is closed and a try is due, with what has to be written first.
     fn open_to_write(&mut self, now: Now) -> Result<bool, StoreError> {
-        lock(&self.status).busy_since = Some(now.instant);
+        self.begin(now);
         loop {
-            let run = match self.place.take() {
+            let opened = match self.place.take() {
                 Some(Place::Open(store)) if store.is_moved() => {
                     let said = "the file was moved or removed while it was written: this one begins after it";
                     tracing::warn!("{}: {said}", self.path.display());
                     self.notes.push((now.wall.as_millisecond(), "file", said.to_owned()));
-                    store.suspend()
+                    store.suspend().open()
                 }
-                Some(Place::Open(store)) => {
+                Some(Place::Open(store)) if self.notes.is_empty() => {
                     self.place = Some(Place::Open(store));
                     return Ok(true);
                 }
+                Some(Place::Open(store)) => Ok(*store),
                 Some(Place::Closed(run)) => {
                     if self.wait.as_ref().is_some_and(|wait| now.instant < wait.retry_at) {
                         self.place = Some(Place::Closed(run));
                         return Ok(false);
                     }
-                    *run
+                    run.open()
                 }
                 None => return Ok(false),
             };
-            match run.open().and_then(|store| self.note(store)) {
+            match opened.and_then(|store| self.note(store)) {
                 Ok(store) => self.place = Some(Place::Open(Box::new(store))),
                 Err((run, error)) => self.answer(run, error, now)?,
             }
@@ -381,3 +393,6 @@ fn rows(batch: &Batch) -> u64 {
     let minutes: usize = batch.minutes.iter().map(|minute| minute.rows.len() + 1).sum();
     (batch.devices.len() + batch.addresses.len() + batch.flows.len() + batch.events.len() + minutes) as u64
 }
+
+#[cfg(test)]
+mod tests;
