@@ -174,6 +174,31 @@ fn a_reader_that_forgets_its_transaction_is_waited_for_and_then_named() {
 }
 
 #[test]
+fn one_program_writes_a_file_at_a_time_while_others_read_it() {
+    let (_dir, db) = place();
+    let mut child =
+        lanscribe().args(["read", "-q", "-", "--db"]).arg(&db).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let capture = std::fs::read(sample("home.pcap")).unwrap();
+    input.write_all(&capture[..500_000]).unwrap();
+    let log = db.with_extension("db-wal");
+    while !std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let began = std::time::Instant::now();
+    let refused = read(&[sample("trunk.pcap"), "--db".into(), db.clone()]);
+    assert_eq!(refused.status.code(), Some(75));
+    assert!(said(&refused).contains("in use by another lanscribe, which writes it"), "{}", said(&refused));
+    assert!(began.elapsed().as_secs() < 5, "at once");
+    assert!(lanscribe().args(["devices", "--db"]).arg(&db).output().unwrap().status.success());
+    input.write_all(&capture[500_000..]).unwrap();
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(number(&open(&db), FRAMES), 3184);
+    assert!(read(&[sample("trunk.pcap"), "--db".into(), db]).status.success());
+}
+
+#[test]
 fn a_read_that_is_killed_half_way_leaves_the_file_as_it_was() {
     let (dir, db) = place();
     read(&[sample("trunk.pcap"), "--db".into(), db.clone()]);
