@@ -55,7 +55,7 @@ pub(crate) enum Job {
         /// Takes the sentence that says what was done.
         reply: oneshot::Sender<Result<String, ChangeError>>,
     },
-    /// The configuration was read again.
+    /// The configuration was read again: all of it, whether it changed or not.
     Settings(Box<Settings>),
 }
 
@@ -106,7 +106,7 @@ impl Now {
 #[derive(Debug)]
 pub(crate) struct Writer {
     /// Takes jobs, never waiting with `try_send`. Once this one and every copy of it are dropped, the writer writes what
-    /// is there and ends.
+    /// is there and ends; where the file cannot be written it notices at its next try, or at once by [`Writer::join`].
     pub(crate) sender: SyncSender<Job>,
     status: Arc<Mutex<WriterStatus>>,
     stop: Arc<Stop>,
