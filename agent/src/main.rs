@@ -2,21 +2,18 @@
 
 mod capture;
 mod cli;
+mod clock;
 mod config;
-// What runs it comes with the command that does.
-#[allow(dead_code)]
+mod control;
 mod daemon;
+mod group;
+mod log;
 mod store;
 mod vendor;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::WARN)
-        .without_time()
-        .with_target(false)
-        .init();
+    log::start();
     cli::run()
 }

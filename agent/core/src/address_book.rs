@@ -113,6 +113,22 @@ impl AddressBook {
         self.hold(Interval { address, device, first: at, last: at, source });
     }
 
+    /// Takes in what an earlier run wrote down: no news, and no need of admission. Beyond half of the room nothing is
+    /// taken, so that what comes later need not be forgotten for it.
+    pub fn remember(&mut self, interval: Interval) {
+        let Interval { address, device, .. } = interval;
+        let known = self.holders.get(&address).map_or(&[][..], |holdings| holdings);
+        let held = self.held.get(&device).copied().unwrap_or(0);
+        let room = self.holders.len() < self.limit / 2
+            && known.len() < HOLDERS
+            && held < ADDRESSES_A_DEVICE / 2
+            && known.iter().all(|h| h.interval.device != device);
+        if device != DeviceId::OTHER && !address.is_unspecified() && room {
+            *self.held.entry(device).or_default() += 1;
+            self.holders.entry(address).or_default().push(Holding { interval, changed: false });
+        }
+    }
+
     fn hold(&mut self, interval: Interval) {
         let held = self.held.entry(interval.device).or_default();
         if *held >= ADDRESSES_A_DEVICE || !self.admission.admit(interval.first) {
@@ -253,6 +269,26 @@ mod tests {
         assert!(!book.is_bound(ip, A));
         book.observe(ip, A, Source::Arp, at(1));
         assert!(book.is_bound(ip, A) && !book.is_bound(ip, B));
+    }
+
+    #[test]
+    fn what_an_earlier_run_knew_is_no_news_and_goes_on_where_it_was() {
+        let (mut book, ip) = (AddressBook::default(), "192.168.1.1".parse().unwrap());
+        let known =
+            |device, address| Interval { address, device, first: at(0), last: at(60), source: Source::Arp };
+        book.remember(known(A, ip));
+        assert!(book.is_bound(ip, A) && intervals(&mut book).is_empty());
+        book.observe(ip, A, Source::Traffic, at(600));
+        assert_eq!(intervals(&mut book), [(1, 0, 600)]);
+        book.remember(known(A, ip));
+        assert_eq!(book.holder(ip), Some(A));
+        assert!(intervals(&mut book).is_empty(), "what this run saw is not overwritten");
+        for n in 0..1000_u32 {
+            book.remember(known(B, IpAddr::V4((1 + n).into())));
+        }
+        assert_eq!((book.held[&B], book.refused), (ADDRESSES_A_DEVICE / 2, 0));
+        book.observe(IpAddr::V4(5000.into()), B, Source::Arp, at(0));
+        assert_eq!(intervals(&mut book), [(2, 0, 0)], "there is room for more");
     }
 
     #[test]

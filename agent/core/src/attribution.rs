@@ -64,7 +64,9 @@ impl Known<'_> {
             Some(_) => device,
         };
         let station = self.is_station(address, device);
-        End { address, port, device, mac: mac.filter(|_| station), station }
+        // Whoever was refused as a device shares a flow with the others that were: MAC addresses are made up for nothing.
+        let mac = mac.filter(|_| station && device != DeviceId::OTHER);
+        End { address, port, device, mac, station }
     }
 
     /// An address of this LAN, at a MAC address that does not route for it: a gateway owns only what ARP, NDP or

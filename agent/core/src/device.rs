@@ -164,8 +164,14 @@ impl Devices {
         self.admit(mac)
     }
 
+    /// Takes a device of an earlier run in, unless half of the room is taken.
+    pub fn remember(&mut self, mac: MacAddr) -> Option<DeviceId> {
+        let has_room = self.len() < self.limit.div_ceil(2);
+        self.lookup(mac).or_else(|| has_room.then(|| self.admit(mac)))
+    }
+
     /// Takes a device in without asking for room: one that the file already knows.
-    pub fn admit(&mut self, mac: MacAddr) -> DeviceId {
+    fn admit(&mut self, mac: MacAddr) -> DeviceId {
         if let Some(id) = self.lookup(mac) {
             return id;
         }
@@ -344,6 +350,15 @@ mod tests {
         assert_eq!(devices.observe(mac(3), t), DeviceId::OTHER);
         assert_eq!(devices.observe(MacAddr([0xff; 6]), t), DeviceId::OTHER);
         assert_eq!((devices.len(), devices.refused), (2, 1));
+    }
+
+    #[test]
+    fn devices_of_an_earlier_run_leave_half_of_the_room_to_new_ones() {
+        let (mut devices, t) = (Devices::new(4), Timestamp::from_secs(5));
+        assert!((1..=2).all(|n| devices.remember(mac(n)).is_some()));
+        assert_eq!(devices.remember(mac(3)), None);
+        assert_eq!(devices.remember(mac(1)), Some(DeviceId(1)), "it is there already");
+        assert_eq!((devices.observe(mac(4), t), devices.observe(mac(3), t)), (DeviceId(3), DeviceId(4)));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::time::{Span, Timestamp};
 const PREFIXES: usize = 16;
 /// Single addresses that may be learnt: a campus gives its stations public IPv4.
 const ADDRESSES: usize = 1024;
+/// Networks that may be added to those of the config. A provider that renumbers gives a new one each day.
+const ADDED: usize = 64;
 /// How long something learnt is safe from being replaced when there is no more room.
 const KEPT: Span = Span::from_secs(48 * 3600);
 
@@ -40,6 +42,12 @@ impl Source {
             Self::Dhcp => "dhcp",
         }
     }
+
+    /// The source that is stored as `text`.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        [Self::Traffic, Self::Arp, Self::Ndp, Self::Dhcp].into_iter().find(|source| source.as_str() == text)
+    }
 }
 
 /// Something that the LAN said of itself for the first time.
@@ -55,6 +63,8 @@ pub struct Learnt {
 #[derive(Debug)]
 pub struct Lan {
     configured: Vec<Prefix>,
+    /// The oldest first.
+    added: Vec<Prefix>,
     learn: bool,
     prefixes: Vec<(Prefix, Timestamp)>,
     addresses: HashMap<IpAddr, Timestamp, RandomState>,
@@ -66,14 +76,32 @@ impl Lan {
     /// The networks of the config, and whether more may be learnt.
     #[must_use]
     pub fn new(configured: Vec<Prefix>, learn: bool) -> Self {
-        Self { configured, learn, prefixes: Vec::new(), addresses: HashMap::default(), refused: 0 }
+        Self {
+            configured,
+            added: Vec::new(),
+            learn,
+            prefixes: Vec::new(),
+            addresses: HashMap::default(),
+            refused: 0,
+        }
+    }
+
+    /// One more network that counts as if the config named it. Of 64 such ones the oldest makes room.
+    pub fn add(&mut self, prefix: Prefix) {
+        if self.configured.contains(&prefix) || self.added.contains(&prefix) {
+            return;
+        }
+        if self.added.len() >= ADDED {
+            self.added.remove(0);
+        }
+        self.added.push(prefix);
     }
 
     /// Whether a machine with this address can be on the LAN.
     #[must_use]
     pub fn is_local(&self, address: IpAddr) -> bool {
         is_private(address)
-            || self.configured.iter().any(|p| p.contains(address))
+            || self.configured.iter().chain(&self.added).any(|p| p.contains(address))
             || self.prefixes.iter().any(|(p, _)| p.contains(address))
             || (!self.addresses.is_empty() && self.addresses.contains_key(&address))
     }
@@ -95,7 +123,8 @@ impl Lan {
                     && (a.segments()[0] & 0xe000 == 0x2000 || a.is_unique_local())
             }
         };
-        if !believed || !self.learn || is_private(prefix.address()) || self.configured.contains(&prefix) {
+        let known = self.configured.contains(&prefix) || self.added.contains(&prefix);
+        if !believed || !self.learn || is_private(prefix.address()) || known {
             return None;
         }
         if let Some((_, last)) = self.prefixes.iter_mut().find(|(p, _)| *p == prefix) {
@@ -157,6 +186,24 @@ mod tests {
         for remote in ["8.8.8.8", "172.32.0.1", "2001:db8::1"] {
             assert!(!lan.is_local(remote.parse().unwrap()), "{remote}");
         }
+    }
+
+    #[test]
+    fn a_network_that_the_machine_is_given_later_counts_as_if_it_were_configured() {
+        let mut lan = Lan::new(Vec::new(), false);
+        let network = |n: usize| -> Prefix { format!("2001:db8:0:{n:x}::/64").parse().unwrap() };
+        assert!(!lan.is_local(network(0).address()));
+        for n in 0..=ADDED {
+            // The same again is no further one.
+            lan.add(network(n));
+            lan.add(network(n));
+            assert!(lan.is_local(network(n).address()), "{n}");
+        }
+        assert!(!lan.is_local(network(0).address()), "the oldest made room");
+        assert!(lan.is_local(network(1).address()));
+        let mut lan = Lan::new(Vec::new(), true);
+        lan.add(network(0));
+        assert_eq!(lan.learn_prefix(network(0), Source::Ndp, Timestamp(0)), None, "it is no news");
     }
 
     #[test]

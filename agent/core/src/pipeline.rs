@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::addr::{MacAddr, Prefix};
-use crate::address_book::AddressBook;
+use crate::address_book::{AddressBook, Interval};
 use crate::attribution::{Known, LinkEnds};
 use crate::batch::rows_of;
 use crate::class::Class;
@@ -110,9 +110,10 @@ impl Pipeline {
         }
     }
 
-    /// Tells of a device of an earlier run, which needs no admission, and whether it routed then.
+    /// Tells of a device of an earlier run, which needs no admission, and whether it routed then. Half of the room is kept
+    /// for those that are new: of more that are told of, the later ones must be admitted like anybody.
     pub fn remember_device(&mut self, mac: MacAddr, gateway: bool) {
-        let id = self.devices.admit(mac);
+        let Some(id) = self.devices.remember(mac) else { return };
         if gateway {
             self.devices.learn_gateway(id, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         }
@@ -125,6 +126,23 @@ impl Pipeline {
             true => self.lan.learn_address(prefix.address(), source, seen),
             false => self.lan.learn_prefix(prefix, source, seen),
         };
+    }
+
+    /// Tells of an address that ARP, NDP or DHCP bound to a device in an earlier run, and when it was first and last seen
+    /// there: what a gateway says in its own name is then its own from the first packet on. To be told after devices and
+    /// networks; of a device or a network that is not known it does nothing.
+    pub fn remember_address(
+        &mut self,
+        mac: MacAddr,
+        address: IpAddr,
+        source: Source,
+        (first, last): (Timestamp, Timestamp),
+    ) {
+        if let Some(device) = self.devices.lookup(mac)
+            && self.lan.is_local(address)
+        {
+            self.book.remember(Interval { address, device, first, last, source });
+        }
     }
 
     /// Handles a frame that was captured at `at` on interface number `interface`: `wire_len` bytes, of which
@@ -159,6 +177,12 @@ impl Pipeline {
         if self.now.is_none_or(|latest| now > latest) {
             self.advance(now);
         }
+    }
+
+    /// Adds a network that is local whatever anybody says, as those of the config: one that this machine was given while
+    /// it runs.
+    pub fn add_network(&mut self, prefix: Prefix) {
+        self.lan.add(prefix);
     }
 
     /// Frames were dropped since the last call: `ring` for want of room in the ring, `interface` before they came

@@ -1,16 +1,18 @@
-//! Packets from files: pcap and pcapng by libpcap, gzip'ed or not, from a path or from standard input. And what live
-//! capture has to know beforehand: the machine's interfaces, and whether the place of the tap is a good one.
+//! Packets by libpcap: from files (pcap and pcapng, gzip'ed or not, by path or from standard input), and from the rings
+//! of live interfaces.
 
 mod feed;
-#[cfg_attr(not(test), expect(dead_code, reason = "live capture uses it"))]
-pub(crate) mod interface;
+mod interface;
 mod layout;
-#[cfg_attr(not(test), expect(dead_code, reason = "live capture uses it"))]
-pub(crate) mod sight;
+mod sight;
 mod source;
 mod tally;
+mod tap;
 
 pub(crate) use feed::is_packed;
+pub(crate) use interface::{InterfaceError, Machine, Own, link_state};
 pub(crate) use layout::check as check_layout;
+pub(crate) use sight::{Hints, Sight};
 pub(crate) use source::{CaptureError, Source, read_all};
 pub(crate) use tally::Tally;
+pub(crate) use tap::{BLOCK_TIMEOUT, Tap, TapError, TapSettings};

@@ -83,11 +83,7 @@ impl Source {
         let link_type = LinkType::from_dlt(dlt.0).ok_or_else(|| CaptureError::LinkType {
             path: path.to_owned(),
             name: dlt.get_name().unwrap_or_else(|_| dlt.0.to_string()),
-            known: LinkType::names()
-                .collect::<std::collections::BTreeSet<_>>()
-                .into_iter()
-                .collect::<Vec<_>>()
-                .join(", "),
+            known: known_link_types(),
         })?;
         Ok(Self { path: path.to_owned(), capture, link_type, feed, frames: 0 })
     }
@@ -101,6 +97,11 @@ impl Source {
             (error, None) => Err(broken(plain(error, &self.feed.path))),
         }
     }
+}
+
+/// The link types that are understood, for people.
+pub(super) fn known_link_types() -> String {
+    LinkType::names().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// What libpcap said, without the name under which it knew the file.

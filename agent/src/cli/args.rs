@@ -33,7 +33,7 @@ pub(crate) struct AskArgs {
 }
 
 /// From when to when.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct PeriodArgs {
     /// From when on: 30m, 12h, 1d or 2w ago; today, yesterday; 2026-11-20, '2026-11-20 14:00'; or RFC 3339
     ///
@@ -94,6 +94,13 @@ fn choose(named: Option<PathBuf>, here: &Path, daemon: impl FnOnce() -> PathBuf)
         return named;
     }
     if is_there(here) {
+        let daemon = daemon();
+        if is_there(&daemon) {
+            let (here, daemon) = (here.display(), daemon.display());
+            super::say(format_args!(
+                "asking {here} of this folder, not the daemon's: for that, --db {daemon}"
+            ));
+        }
         return here.to_owned();
     }
     Some(daemon()).filter(|path| is_there(path)).unwrap_or_else(|| here.to_owned())

@@ -1,7 +1,7 @@
 //! `lanscribe check-config`: whether a configuration is right, and what it says that is not usual.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -25,8 +25,13 @@ pub(crate) struct CheckConfigArgs {
 
 /// Runs `lanscribe check-config`.
 pub(crate) fn run(args: &CheckConfigArgs) -> Result<()> {
-    let config = Config::load(Some(&args.file))?;
     let mut out = io::stdout().lock();
+    let usual = args.file == Path::new(DEFAULT_PATH);
+    if usual && matches!(args.file.try_exists(), Ok(false)) {
+        writeln!(out, "there is no {DEFAULT_PATH}: everything is at its default")?;
+        return Ok(out.flush()?);
+    }
+    let config = Config::load(Some(&args.file))?;
     writeln!(out, "{}: ok", visible(&args.file.to_string_lossy()))?;
     for line in unusual(&config) {
         writeln!(out, "  {}", visible(&line))?;

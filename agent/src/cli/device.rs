@@ -68,7 +68,8 @@ pub(crate) fn run(args: &DeviceArgs) -> Result<()> {
         names: heard(
             &reader,
             &who,
-            "SELECT value, source, min(first_seen), max(last_seen) FROM device_name",
+            // Others are names that were given, which the label shows.
+            "SELECT value, source, min(first_seen), max(last_seen) FROM (SELECT * FROM device_name WHERE source NOT IN ('config', 'label'))",
         )?,
         addresses: heard(
             &reader,
@@ -153,7 +154,10 @@ impl Known {
         let (width, mut out) = stdout();
         let time = |at: i64| reader.local(at, "%Y-%m-%d %H:%M");
         for identity in &self.identities {
-            writeln!(out, "{}", visible(&identity.name))?;
+            match &identity.merged_into {
+                None => writeln!(out, "{}", visible(&identity.name))?,
+                Some(_) => writeln!(out, "and, merged into it:")?,
+            }
             let mut line = |title: &str, text: &str| match text {
                 "" => Ok(()),
                 text => writeln!(out, "  {title:<9} {}", visible(text)),
@@ -241,7 +245,10 @@ fn identities(reader: &Reader, who: &Who) -> Result<Vec<Identity>> {
     for id in &who.ids {
         identities.extend(Identity::load(&reader.db, Some(*id))?);
     }
-    identities.sort_by_key(|identity| (std::cmp::Reverse(identity.seen.1), identity.id));
+    // The one that the others were merged into is the device that they all are.
+    identities.sort_by_key(|identity| {
+        (identity.id != identity.root, std::cmp::Reverse(identity.seen.1), identity.id)
+    });
     Ok(identities)
 }
 
@@ -309,7 +316,7 @@ fn rows_of_days(days: &[Day]) -> Vec<Vec<Value>> {
 }
 
 /// Eight steps, each a quarter of the next: a night of keep-alives shows beside an evening of video.
-fn bar(bytes: i64, most: i64) -> char {
+pub(crate) fn bar(bytes: i64, most: i64) -> char {
     const STEPS: [char; 8] = ['█', '▇', '▆', '▅', '▄', '▃', '▂', '▁'];
     if bytes <= 0 {
         return ' ';

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::args::AskArgs;
-use super::identity::Identity;
-use super::listing::{Column, Listing, Value};
+use super::identity::{Identity, mac_and_more};
+use super::listing::{Column, Form, Listing, Value};
 use super::names::Names;
 use super::reader::Reader;
 use super::rows_left_out;
@@ -26,7 +26,8 @@ const NAMED: usize = 3;
 /// SENT and RECEIVED count every frame from and to the device, whatever is in it. With --since or --until only devices
 /// that were seen then are listed, with what their rows of usage say of that period: without frames that went to many
 /// at once, which nobody in particular received. TALKS TO names whom most bytes went to or came from: in the period, or
-/// else on the last 30 days of the file.
+/// else on the last 30 days of the file. Devices that were merged are one row, with "+1" behind the MAC address; in JSON
+/// and CSV each MAC address has a row, and merged_into is the MAC address of the one that it is a part of.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lanscribe devices                        all that were ever seen, those that moved most first
@@ -56,7 +57,7 @@ enum Sort {
     Name,
 }
 
-const COLUMNS: [Column; 18] = [
+const COLUMNS: [Column; 19] = [
     Column::raw("name"),
     Column::shown("NAME"),
     Column::new("mac", "MAC").whole().from(120),
@@ -75,19 +76,27 @@ const COLUMNS: [Column; 18] = [
     Column::shown("TALKS TO").from(90),
     Column::raw("talks_to"),
     Column::raw("id"),
+    Column::raw("merged_into"),
 ];
 
 /// Whom each device talks to most, by its id.
 type Peers = HashMap<i64, Vec<String>>;
 /// What each device moved, by its id.
 type Totals = HashMap<i64, Sum>;
+/// The device that each is a part of, where they are folded.
+type Roots = HashMap<i64, i64>;
 
 pub(crate) fn run(args: &DevicesArgs) -> Result<()> {
     let reader = Reader::open(&args.ask)?;
     let mut names = Names::new(&reader.db)?;
     let mut rows = Identity::load(&reader.db, None)?;
+    let mut roots = HashMap::new();
+    if reader.form == Form::Table {
+        roots = rows.iter().map(|row| (row.id, row.root)).collect();
+        rows = Identity::fold(rows);
+    }
     let parts = if reader.period.is_open() { last_days(&reader)? } else { plan(&reader)? };
-    let (peers, totals) = usage(&reader, &parts, &mut names)?;
+    let (peers, totals) = usage(&reader, &parts, &roots, &mut names)?;
     if !reader.period.is_open() {
         rows.retain(|row| {
             totals.contains_key(&row.id)
@@ -108,7 +117,7 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<()> {
     if cut {
         rows.truncate(args.limit);
     }
-    let mut addresses = addresses(&reader)?;
+    let mut addresses = addresses(&reader, &roots)?;
     let mut listing = Listing::new(&reader, &COLUMNS)?;
     for row in rows {
         let addresses = addresses.remove(&row.id).unwrap_or_default();
@@ -116,7 +125,7 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<()> {
         listing.row(vec![
             Value::text(&*row.name),
             Value::text(titled(&row)),
-            Value::maybe(row.mac),
+            Value::maybe(mac_and_more(row.mac, row.others)),
             Value::Flag(row.random),
             Value::maybe(row.label),
             Value::maybe(row.vendor),
@@ -132,6 +141,7 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<()> {
             Value::List(peers.clone()),
             Value::List(peers),
             Value::Number(row.id),
+            Value::maybe(row.merged_into),
         ])?;
     }
     listing.finish()?;
@@ -157,15 +167,24 @@ fn latest(addresses: &[String]) -> String {
     }
 }
 
+fn root(roots: &Roots, device: i64) -> i64 {
+    roots.get(&device).copied().unwrap_or(device)
+}
+
 /// Each device's addresses in the period: IPv4 first, link-local ones last, and the latest before older ones.
-fn addresses(reader: &Reader) -> Result<HashMap<i64, Vec<String>>> {
+fn addresses(reader: &Reader, roots: &Roots) -> Result<HashMap<i64, Vec<String>>> {
     let sql = "SELECT device, address FROM device_address WHERE last_seen >= ?1 AND first_seen < ?2 GROUP BY device, address
-        ORDER BY device, address LIKE '%:%', address LIKE 'fe80:%', max(last_seen) DESC, address";
+        ORDER BY address LIKE '%:%', address LIKE 'fe80:%', max(last_seen) DESC, address";
     let mut statement = reader.db.prepare(sql)?;
     let mut rows = statement.query((reader.period.from(), reader.period.to()))?;
     let mut addresses: HashMap<i64, Vec<String>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        addresses.entry(row.get(0)?).or_default().push(row.get(1)?);
+        let device = row.get(0)?;
+        let known = addresses.entry(root(roots, device)).or_default();
+        let address = row.get(1)?;
+        if !known.contains(&address) {
+            known.push(address);
+        }
     }
     Ok(addresses)
 }
@@ -180,12 +199,13 @@ fn last_days(reader: &Reader) -> Result<Vec<Part>> {
 }
 
 /// Whom each device talks to most, and what it moved in all.
-fn usage(reader: &Reader, parts: &[Part], names: &mut Names<'_>) -> Result<(Peers, Totals)> {
+fn usage(reader: &Reader, parts: &[Part], roots: &Roots, names: &mut Names<'_>) -> Result<(Peers, Totals)> {
     let mut pairs: HashMap<(i64, i64), i64> = HashMap::new();
     let mut totals: Totals = HashMap::new();
     sums(reader, parts, &[Key::Device, Key::Endpoint], &Filter::default(), |keys, sum| {
-        *pairs.entry((keys[0], keys[1])).or_default() += sum.bytes();
-        totals.entry(keys[0]).or_default().add(sum);
+        let device = root(roots, keys[0]);
+        *pairs.entry((device, keys[1])).or_default() += sum.bytes();
+        totals.entry(device).or_default().add(sum);
     })?;
     let mut named: HashMap<i64, HashMap<String, i64>> = HashMap::new();
     for ((device, endpoint), bytes) in pairs {

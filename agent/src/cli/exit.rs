@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use rusqlite::ErrorCode;
 
-use crate::capture::CaptureError;
-use crate::capture::interface::InterfaceError;
+use crate::capture::{CaptureError, InterfaceError, TapError};
 use crate::config::ConfigError;
+use crate::control::{ClientError, Why};
 use crate::store::{ChangeError, StoreError};
 use crate::vendor::RegistryError;
 
@@ -17,6 +17,8 @@ const USAGE: u8 = 64;
 pub(crate) const DATA_ERROR: u8 = 65;
 /// Input that is not there (`EX_NOINPUT`).
 const NO_INPUT: u8 = 66;
+/// Somebody who is needed is not there (`EX_UNAVAILABLE`).
+const UNAVAILABLE: u8 = 69;
 /// Anything that has no better number (`EX_SOFTWARE`).
 const SOFTWARE: u8 = 70;
 /// Output that cannot be made (`EX_CANTCREAT`).
@@ -108,6 +110,10 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
                 io::ErrorKind::StorageFull => IO_ERROR,
                 _ => CANNOT_CREATE,
             },
+            StoreError::Folder { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => NO_PERMISSION,
+                _ => CANNOT_CREATE,
+            },
             StoreError::Denied(_) => NO_PERMISSION,
             // SQLite does not tell a file that may not be opened from one that cannot be made.
             StoreError::Sqlite { path, source } => match of_sqlite(source) {
@@ -125,6 +131,30 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             _ => DATA_ERROR,
         });
     }
+    if let Some(error) = cause.downcast_ref::<TapError>() {
+        return Some(match error {
+            TapError::NotAllowed(..) => NO_PERMISSION,
+            TapError::LinkType { .. } | TapError::Filter(..) => CONFIG,
+            // The service manager starts it again, and then the interface is waited for.
+            TapError::Gone(_) | TapError::Open(..) => TRY_AGAIN,
+            TapError::Broken(..) => IO_ERROR,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<ClientError>() {
+        return Some(match error {
+            ClientError::NotRunning(..) => UNAVAILABLE,
+            ClientError::NotAllowed(..) => NO_PERMISSION,
+            ClientError::TooLong => USAGE,
+            ClientError::Broken(..) => IO_ERROR,
+            ClientError::Slow(_) => TRY_AGAIN,
+            ClientError::Refused(why, _) => match why {
+                Why::Later => TRY_AGAIN,
+                Why::Forbidden => NO_PERMISSION,
+                Why::Unknown => NO_INPUT,
+                Why::Wrong => USAGE,
+            },
+        });
+    }
     if let Some(error) = cause.downcast_ref::<RegistryError>() {
         return Some(match error {
             RegistryError::Read { source, .. } => of_input(source),
@@ -134,7 +164,9 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<InterfaceError>() {
         return Some(match error {
             // It may be plugged in, or come up, later.
-            InterfaceError::Missing { .. } | InterfaceError::NothingFits { .. } => TRY_AGAIN,
+            InterfaceError::Missing { .. } | InterfaceError::NothingFits { .. } | InterfaceError::Off(_) => {
+                TRY_AGAIN
+            }
             InterfaceError::Repeated(_)
             | InterfaceError::Loopback(_)
             | InterfaceError::Ports { .. }
@@ -148,7 +180,11 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             ConfigError::Wrong(_) => CONFIG,
         });
     }
-    cause.is::<io::Error>().then_some(IO_ERROR)
+    cause.downcast_ref::<io::Error>().map(|error| match error.kind() {
+        // Somebody has the socket, and may give it back.
+        io::ErrorKind::AddrInUse => TRY_AGAIN,
+        _ => IO_ERROR,
+    })
 }
 
 fn of_input(error: &io::Error) -> u8 {
@@ -196,6 +232,16 @@ mod tests {
             ),
         };
         assert_eq!(code(&full.into()), IO_ERROR);
+    }
+
+    #[test]
+    fn what_the_daemon_refuses_gives_the_status_that_the_file_would() {
+        let told = |why| code(&ClientError::Refused(why, "no".into()).into());
+        let mac = "02:00:00:00:00:01".parse().unwrap();
+        assert_eq!(told(Why::Unknown), code(&ChangeError::Unknown(mac).into()));
+        assert_eq!(told(Why::Wrong), code(&ChangeError::Refused("no".into()).into()));
+        assert_eq!(told(Why::Later), code(&ChangeError::Unavailable("full".into()).into()));
+        assert_eq!(told(Why::Forbidden), NO_PERMISSION);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how it is answered.
 
 pub(crate) mod args;
+mod change;
 mod check_config;
 mod coverage;
 mod device;
@@ -12,8 +13,11 @@ mod listing;
 mod names;
 pub(crate) mod oui;
 mod period;
+mod place;
 pub(crate) mod read;
 mod reader;
+mod run;
+mod status;
 mod sums;
 pub(crate) mod text;
 mod top;
@@ -29,8 +33,9 @@ pub(crate) use exit::{DATA_ERROR, Usage};
 
 /// Writes down what every device on a LAN does, in one SQLite file
 ///
-/// It reads captures and keeps, for each device, who it is, whom it talked to, when, and how much. No payload is kept.
-/// The file is plain SQLite: its views are for you, and the commands below ask the usual questions.
+/// It listens on the LAN, or reads captures, and keeps, for each device, who it is, whom it talked to, when, and how
+/// much. No payload is kept. The file is plain SQLite: its views are for you, and the commands below ask the usual
+/// questions.
 #[derive(Debug, Parser)]
 #[command(
     name = "lanscribe",
@@ -44,7 +49,12 @@ pub(crate) use exit::{DATA_ERROR, Usage};
   lanscribe flows --since 1h       what happened just now
   sqlite3 lanscribe.db .schema     ask anything else
 
-Exit status: 0 success, 64 wrong usage, 65 damaged or foreign data, 66 nothing of that name, 78 wrong configuration; others as in sysexits.h."
+On a LAN:
+  sudo lanscribe run               capture until told to stop
+  lanscribe status                 how that goes
+
+Exit status: 0 success, 64 wrong usage, 65 damaged or foreign data, 66 nothing of that name, 78 wrong
+configuration; others as in sysexits.h."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -54,6 +64,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Read(read::ReadArgs),
+    Run(run::RunArgs),
+    Status(status::StatusArgs),
     Devices(devices::DevicesArgs),
     Device(device::DeviceArgs),
     Flows(flows::FlowsArgs),
@@ -61,6 +73,11 @@ enum Command {
     Top(top::TopArgs),
     Coverage(coverage::CoverageArgs),
     Oui(oui::OuiArgs),
+    Label(change::LabelArgs),
+    Mark(change::MarkArgs),
+    Merge(change::MergeArgs),
+    Unmerge(change::UnmergeArgs),
+    Flush(change::FlushArgs),
     CheckConfig(check_config::CheckConfigArgs),
 }
 
@@ -72,6 +89,8 @@ pub(crate) fn run() -> ExitCode {
     };
     let done = match cli.command {
         Command::Read(args) => read::run(&args),
+        Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Status(args) => status::run(&args),
         Command::Devices(args) => devices::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Device(args) => device::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Flows(args) => flows::run(&args).map(|()| ExitCode::SUCCESS),
@@ -79,6 +98,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Coverage(args) => coverage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Oui(args) => oui::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Label(args) => change::label(&args).map(|()| ExitCode::SUCCESS),
+        Command::Mark(args) => change::mark(&args).map(|()| ExitCode::SUCCESS),
+        Command::Merge(args) => change::merge(&args).map(|()| ExitCode::SUCCESS),
+        Command::Unmerge(args) => change::unmerge(&args).map(|()| ExitCode::SUCCESS),
+        Command::Flush(args) => change::flush(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match done {

@@ -51,12 +51,22 @@ impl Period {
 
 /// Which end of a day a date stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Edge {
+pub(crate) enum Edge {
     First,
     Last,
 }
 
-fn instant(option: &str, text: &str, zone: &TimeZone, now: Timestamp, edge: Edge) -> Result<i64, Usage> {
+/// The instant in milliseconds since 1970 that `text`, given as `option`, means.
+///
+/// # Errors
+/// If it means none.
+pub(crate) fn instant(
+    option: &str,
+    text: &str,
+    zone: &TimeZone,
+    now: Timestamp,
+    edge: Edge,
+) -> Result<i64, Usage> {
     parse(text.trim(), zone, now, edge).map(Timestamp::as_millisecond).ok_or_else(|| {
         Usage(format!(
             "{option} {text:?} is no time: give 30m, 12h, 1d or 2w (ago), today, yesterday, now, 2026-11-20, \

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::args::{self, AskArgs};
+use super::args::{self, AskArgs, PeriodArgs};
 use super::listing::Form;
 use super::period::Period;
 use crate::store;
@@ -33,18 +33,27 @@ impl Reader {
         Self::open_at(args, Timestamp::now())
     }
 
+    /// Opens a file to find somebody or something in it, whatever the period.
+    pub(crate) fn look(path: &Path) -> Result<Self> {
+        Self::load(path, &PeriodArgs::default(), Form::Table, Timestamp::now())
+    }
+
     fn open_at(args: &AskArgs, now: Timestamp) -> Result<Self> {
-        let db = open(&args::db_path(args.db.as_deref()))?;
-        let name: Option<String> = meta(&db, "time_zone")?;
-        let calendar = name.map_or_else(|| Calendar::new(TimeZone::UTC), |name| Calendar::named(&name));
-        let zone = calendar.zone().clone();
-        let open_hour = meta(&db, "open_hour")?;
-        let period = Period::new(&args.period, &zone, now)?;
         let form = match (args.json, args.csv) {
             (true, _) => Form::Json,
             (_, true) => Form::Csv,
             _ => Form::Table,
         };
+        Self::load(&args::db_path(args.db.as_deref()), &args.period, form, now)
+    }
+
+    fn load(path: &Path, period: &PeriodArgs, form: Form, now: Timestamp) -> Result<Self> {
+        let db = open(path)?;
+        let name: Option<String> = meta(&db, "time_zone")?;
+        let calendar = name.map_or_else(|| Calendar::new(TimeZone::UTC), |name| Calendar::named(&name));
+        let zone = calendar.zone().clone();
+        let open_hour = meta(&db, "open_hour")?;
+        let period = Period::new(period, &zone, now)?;
         Ok(Self { db, zone, calendar, now, period, form, open_hour })
     }
 

@@ -6,7 +6,8 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::args::{AskArgs, FilterArgs};
-use super::listing::{Column, Listing, Value};
+use super::identity::mac_and_more;
+use super::listing::{Column, Form, Listing, Value};
 use super::names::{self, Names};
 use super::reader::Reader;
 use super::rows_left_out;
@@ -121,9 +122,12 @@ pub(crate) fn run(args: &TopArgs) -> Result<()> {
         let mut values = match args.what {
             What::Devices => {
                 let device = names.device(keys[0]);
+                let mac = device.and_then(|d| d.mac.clone());
+                let others = names.devices().filter(|d| d.root == keys[0] && d.id != d.root).count();
+                let others = if reader.form == Form::Table { others } else { 0 };
                 vec![
                     Value::text(names.device_name(keys[0])),
-                    Value::maybe(device.and_then(|d| d.mac.clone())),
+                    Value::maybe(mac_and_more(mac, others)),
                     Value::maybe(device.and_then(|d| d.vendor.clone())),
                 ]
             }
@@ -169,7 +173,7 @@ fn counts(sum: &Sum) -> [Value; 5] {
 }
 
 /// Sums of the reader's period by `keys`, the greatest first. Endpoints that have one name are one, as devices that
-/// were merged are; the keys are then those of one of them.
+/// were merged are; the keys are then those of one of them, and of the device that the others were merged into.
 pub(crate) fn ranked(
     reader: &Reader,
     keys: &[Key],
@@ -188,15 +192,15 @@ pub(crate) fn ranked(
     ids.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let mut places: HashMap<(String, String), usize> = HashMap::new();
     let mut ranked: Vec<(Vec<i64>, Sum)> = Vec::new();
-    for (id, sum) in ids {
+    for (mut id, sum) in ids {
         let name = match keys {
             [Key::Endpoint] => {
                 let peer = names.peer(id[0])?;
                 (peer.kind.clone(), peer.name.clone())
             }
             [Key::Device] => {
-                let root = names.device(id[0]).map_or(id[0], |device| device.root);
-                (root.to_string(), String::new())
+                id[0] = names.device(id[0]).map_or(id[0], |device| device.root);
+                (id[0].to_string(), String::new())
             }
             _ => {
                 ranked.push((id, sum));

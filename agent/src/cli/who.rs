@@ -82,7 +82,8 @@ fn one(names: &Names<'_>, text: &str, mut found: Vec<&Device>) -> Result<Who> {
     let Some(root) = found.first().map(|device| device.root) else {
         let shown = visible(text);
         return Err(NotFound(format!(
-            "no device is called {shown:?}, or has that address; `lanscribe devices` lists them"
+            "no device is called {shown:?}, or has that address; `lanscribe devices` lists them, and what the daemon saw just \
+             now is there within minutes, or at once with `lanscribe flush`"
         ))
         .into());
     };

@@ -16,7 +16,7 @@ const INTERFACE: usize = 15;
 ///
 /// # Errors
 /// If nothing is left, or it is longer than 64 characters, or has hidden ones.
-pub(crate) fn check_name(text: &str) -> Result<String, String> {
+pub(super) fn check_name(text: &str) -> Result<String, String> {
     let name = text.trim();
     let wrong = match name.chars().count() {
         0 => "is empty",

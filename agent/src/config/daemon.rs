@@ -109,7 +109,7 @@ pub(super) fn span(duration: Duration) -> Span {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Control {
     pub(crate) socket: PathBuf,
-    /// Whether the socket's group may change something: labels, marks, merges, what is forgotten.
+    /// Whether the socket's group may change something: labels, marks, merges.
     pub(crate) group_writes: bool,
 }
 

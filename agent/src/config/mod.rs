@@ -5,6 +5,7 @@
 mod check;
 mod contradiction;
 mod daemon;
+mod given;
 mod reader;
 mod setting;
 mod value;
@@ -25,10 +26,10 @@ use crate::store::Retention;
 use reader::{Document, Problems};
 
 pub(crate) use daemon::{Capture, Control, StoreConfig};
+pub(crate) use given::Given;
 pub(crate) use reader::{ConfigError, quoted};
 // Named by the daemon, and by the commands that talk to it.
-#[allow(unused_imports)]
-pub(crate) use {check::check_name, daemon::Interfaces, setting::Changes};
+pub(crate) use daemon::Interfaces;
 
 /// Where the daemon, and who asks it, looks for the file.
 pub(crate) const DEFAULT_PATH: &str = "/etc/lanscribe/lanscribe.toml";

@@ -67,6 +67,8 @@ pub(super) struct Document<'i> {
     lines: Vec<usize>,
     root: DeTable<'i>,
     known: Vec<&'static str>,
+    /// The keys of all sections, with their section.
+    keys: Vec<(&'static str, &'static str)>,
     places: HashMap<String, Place>,
     /// Lines that are no TOML: of these, and of the file as a whole, only a part is known.
     broken: BTreeSet<usize>,
@@ -81,6 +83,7 @@ impl<'i> Document<'i> {
             lines: std::iter::once(0).chain(ends).collect(),
             root: root.into_inner(),
             known: Vec::new(),
+            keys: Vec::new(),
             places: HashMap::new(),
             broken: BTreeSet::new(),
             problems: Problems::new(path),
@@ -130,7 +133,16 @@ impl<'i> Document<'i> {
         let known = self.known.join("], [");
         for (key, _) in std::mem::take(&mut self.root) {
             let line = self.line(key.span().start);
-            self.wrong(line, &written(key.get_ref()), &format!("unknown section; known are [{known}]"));
+            let section = self
+                .keys
+                .iter()
+                .find(|(_, known)| *known == key.get_ref().as_ref())
+                .map(|(section, _)| section);
+            let what = match section {
+                Some(section) => format!("belongs below a line [{section}]"),
+                None => format!("unknown section; known are [{known}]"),
+            };
+            self.wrong(line, &written(key.get_ref()), &what);
         }
         self.problems.list.sort_by_key(|&(line, _)| line);
         if self.problems.list.is_empty() { Ok(()) } else { Err(ConfigError::Wrong(self.problems)) }
@@ -223,6 +235,7 @@ impl<'i> Section<'_, 'i> {
     /// The end of the section: what is left over was not known.
     pub(super) fn done(mut self) {
         let known = self.known.join(", ");
+        self.document.keys.extend(self.known.iter().map(|key| (self.name, *key)));
         for (line, key, _) in self.rest() {
             self.wrong(line, &key, &format!("unknown key; known are {known}"));
         }

@@ -8,10 +8,10 @@ use crate::store::Retention;
 use lanscribe_core::flow::Timeouts;
 use lanscribe_core::rollup::RowLimits;
 
-/// Keys that a running daemon takes over on SIGHUP. Others are built into what runs: the capability that opens an
-/// interface is gone, and rows that are counted cannot be counted by another rule.
-#[allow(dead_code)] // as Config::changes
-pub(super) const TAKEN: [&str; 8] = [
+/// Keys that a running daemon takes over on SIGHUP. Others are built into what runs: an interface is opened once, and
+/// rows that are counted cannot be counted by another rule.
+pub(super) const TAKEN: [&str; 9] = [
+    "site.name",
     "store.flush",
     "retention.minutes",
     "retention.flows",
@@ -31,7 +31,6 @@ pub(crate) struct Setting {
 
 /// What is different in a new configuration, by key as in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(dead_code)] // as Config::changes
 pub(crate) struct Changes {
     /// What can be taken over at once.
     pub(crate) taken: Vec<&'static str>,
@@ -118,7 +117,6 @@ impl Config {
     }
 
     /// What `new` changes, and whether a running daemon can take it over.
-    #[allow(dead_code)] // asked by the daemon on SIGHUP
     pub(crate) fn changes(&self, new: &Self) -> Changes {
         let mut changes = Changes::default();
         for (old, new) in self.settings().iter().zip(new.settings()).filter(|(old, new)| *old != new) {

@@ -4,7 +4,7 @@ mod properties;
 
 use std::time::Duration;
 
-use super::setting::Setting;
+use super::setting::{Changes, Setting};
 use super::*;
 
 const SHIPPED: &str = include_str!("../../../config/lanscribe.toml");
@@ -339,6 +339,7 @@ fn every_change_is_found_and_said_to_be_taken_or_to_need_a_restart() {
     let keys: Vec<_> = default.settings().iter().map(|setting| setting.key).collect();
     assert_eq!(OTHERS.map(|(key, _)| key).to_vec(), keys, "a key has no other value here");
     let reloaded = [
+        "site.name",
         "store.flush",
         "retention.minutes",
         "retention.flows",

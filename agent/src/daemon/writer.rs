@@ -21,12 +21,14 @@ use lanscribe_core::addr::MacAddr;
 use lanscribe_core::pipeline::Batch;
 use tokio::sync::oneshot;
 
+use crate::clock;
+use crate::config::Config;
 use crate::store::{Change, ChangeError, Clock, Retention, StoreError};
 use crate::vendor::Registry;
 use ledger::Ledger;
 pub(crate) use status::WriterStatus;
 
-/// Jobs that wait while another one is done.
+/// Jobs that wait while another one is done. Each may be a batch at its limits.
 const QUEUE: usize = 2;
 /// How long the file is still tried after the end was asked for.
 const GRACE: Duration = Duration::from_secs(10);
@@ -80,6 +82,20 @@ pub(crate) struct Settings {
     pub(crate) retention: Retention,
 }
 
+impl Settings {
+    /// What the configuration says now, with what is the machine's.
+    pub(super) fn renewed(&self, config: &Config) -> Self {
+        Self {
+            vendors: None,
+            site: config.site.clone(),
+            labels: config.labels.clone(),
+            retention: config.retention,
+            clock: clock::state(),
+            ..self.clone()
+        }
+    }
+}
+
 /// How it ended.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
@@ -110,6 +126,8 @@ pub(crate) struct Writer {
     pub(crate) sender: SyncSender<Job>,
     status: Arc<Mutex<WriterStatus>>,
     stop: Arc<Stop>,
+    /// Nothing comes here: it closes when the thread ends.
+    over: oneshot::Receiver<()>,
     thread: JoinHandle<Ended>,
 }
 
@@ -128,12 +146,17 @@ impl Writer {
         let stop = Arc::new(Stop::default());
         let ledger = Ledger::new(path, settings, Arc::clone(&status));
         let work = Work { ledger, jobs, stop: Arc::clone(&stop), grace, deadline: None };
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run())?;
-        Ok(Self { sender, status, stop, thread })
+        let (running, over) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+            let _running = running;
+            work.run()
+        })?;
+        Ok(Self { sender, status, stop, over, thread })
     }
 
     /// How it stands.
-    pub(crate) fn status(&self) -> WriterStatus {
+    #[cfg(test)]
+    fn status(&self) -> WriterStatus {
         lock(&self.status).clone()
     }
 
@@ -143,9 +166,21 @@ impl Writer {
         move || lock(&status).clone()
     }
 
-    /// Whether the thread has ended, which it does by itself only when it cannot go on.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Comes back when the thread has ended, which it does by itself only when it cannot go on. It may be that nothing
+    /// is written for long, and who sends would notice only then.
+    pub(crate) async fn over(&mut self) {
+        let _ = (&mut self.over).await;
+    }
+
+    /// The same, for who does not wait.
+    #[cfg(test)]
+    fn is_over(&self) -> bool {
         self.thread.is_finished()
+    }
+
+    /// The end comes soon: if the file cannot be written, it is tried for [`GRACE`] more and not longer.
+    pub(crate) fn hurry(&self) {
+        self.stop.ask();
     }
 
     /// Drops the sender and waits for the end. Copies of the sender must be dropped before, or it never comes. While the
@@ -206,12 +241,6 @@ impl Work {
     fn run(mut self) -> Ended {
         let ended = self.work().unwrap_or_else(|ended| ended);
         self.ledger.close();
-        if let Some(lost) = &ended.lost {
-            tracing::error!("{lost}");
-        }
-        if let Some(fatal) = &ended.fatal {
-            tracing::error!("{fatal}");
-        }
         ended
     }
 
@@ -233,6 +262,8 @@ impl Work {
                     self.write(Hand { batch, number, done })?;
                     self.ledger.tidy(Now::read())
                 }
+                // Who asked was told by now that it could not be done.
+                Ok(Job::Change { reply, .. }) if reply.is_closed() => Ok(()),
                 Ok(Job::Change { change, reply }) => {
                     let (answer, done) = self.ledger.change(&change, Now::read());
                     // Who asked may have gone.

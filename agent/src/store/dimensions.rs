@@ -18,8 +18,8 @@ const REMEMBERED: usize = 16_384;
 #[derive(Debug, Default)]
 pub(super) struct Dimensions {
     pub(super) registry: Option<Registry>,
-    /// What the configuration calls devices.
-    pub(super) labels: BTreeMap<MacAddr, String>,
+    /// What the configuration calls devices, if it was told.
+    pub(super) labels: Option<BTreeMap<MacAddr, String>>,
     /// The MAC addresses of this machine.
     pub(super) own: Vec<MacAddr>,
     /// Each device of this run, by its number.
@@ -135,7 +135,7 @@ impl Dimensions {
         let vendor = self.registry.as_ref().and_then(|registry| registry.lookup(mac));
         let random = self.registry.as_ref().is_some_and(|registry| registry.is_random(mac));
         let role = if self.own.contains(&mac) { Some("self") } else { gateway.then_some("gateway") };
-        let label = self.labels.get(&mac);
+        let label = self.labels.as_ref().and_then(|labels| labels.get(&mac));
         let sql = "INSERT INTO device (mac, name, label, vendor, mac_random, role, frames_sent, bytes_sent, frames_received,
               bytes_received, first_seen, last_seen) VALUES (?1, '', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
             ON CONFLICT(mac) DO UPDATE SET frames_sent = frames_sent + excluded.frames_sent,
@@ -161,6 +161,9 @@ impl Dimensions {
         let (id, new) =
             db.prepare_cached(sql)?.query_row(row, |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))?;
         if new {
+            if let Some(label) = label {
+                naming::came_configured(db, id, label, seen.1)?;
+            }
             naming::refresh(db, id)?;
         }
         Ok(id)

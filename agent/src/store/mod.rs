@@ -22,7 +22,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 pub(crate) use captures::{Capture, Captures};
 pub(crate) use level::Level;
 pub(crate) use owner::{Change, ChangeError};
-#[allow(unused_imports)] // the capture of the daemon begins with it
 pub(crate) use remember::{Recollection, recall};
 pub(crate) use retain::Retention;
 pub(crate) use run::{Clock, Run};
@@ -45,7 +44,7 @@ pub(crate) enum StoreError {
     #[error("{path}: no such file; `lanscribe read CAPTURE --db {path}` makes one", path = .0.display())]
     Missing(PathBuf),
     /// It is somewhere where only others may look.
-    #[error("{path}: permission denied; the daemon's file is for root and the members of its group, lanscribe", path = .0.display())]
+    #[error("{path}: permission denied; {who}", path = .0.display(), who = crate::group::who_may(.0, "read it"))]
     Denied(PathBuf),
     /// It is something else.
     #[error("{path}: not a file of lanscribe{}; name another one with --db", .1, path = .0.display())]
@@ -89,6 +88,15 @@ pub(crate) enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Its folder is missing and cannot be made.
+    #[error("{folder}: the folder of the database cannot be made: {source}; make it, or name another file with --db or \
+             store.file", folder = .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
@@ -255,6 +263,12 @@ impl Store {
 /// If it is not there, cannot be read, is not ours, or is newer than this program.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     match path.try_exists() {
+        // SQLite would only say that it cannot open it.
+        Ok(true)
+            if rustix::fs::access(path, rustix::fs::Access::READ_OK) == Err(rustix::io::Errno::ACCESS) =>
+        {
+            return Err(StoreError::Denied(path.to_owned()));
+        }
         Ok(true) => {}
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
             return Err(StoreError::Denied(path.to_owned()));

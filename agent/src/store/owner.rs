@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use lanscribe_core::addr::MacAddr;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
@@ -63,7 +64,9 @@ pub(crate) enum Change {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
     /// No such device.
-    #[error("{0}: no device with this address was seen yet")]
+    #[error(
+        "{0}: no such device in the file; one that was just seen is written there within minutes, or at once by `lanscribe flush`"
+    )]
     Unknown(MacAddr),
     /// It makes no sense, or somebody else decides.
     #[error("{0}")]
@@ -113,8 +116,9 @@ impl Store {
         now: i64,
     ) -> Result<String, ChangeError> {
         // What is refused is no error of SQLite's: it leaves the transaction as it came.
-        let done = super::atomically(&mut self.db, |db| {
-            Ok(match apply(db, change, configured, now) {
+        let Self { db, calendar, .. } = self;
+        let done = super::atomically(db, |db| {
+            Ok(match apply(db, change, configured, calendar.zone(), now) {
                 Err(Stopped::Sqlite(source)) => return Err(source),
                 Err(Stopped::Change(error)) => Err(error),
                 Ok(said) => Ok(said),
@@ -154,11 +158,12 @@ fn apply(
     db: &Connection,
     change: &Change,
     configured: &BTreeMap<MacAddr, String>,
+    zone: &TimeZone,
     now: i64,
 ) -> Result<String, Stopped> {
     match change {
         Change::Label { device, name } => label(db, *device, name.as_deref(), configured, now),
-        Change::Mark { text, device, start, end } => mark(db, text, *device, (*start, *end), now),
+        Change::Mark { text, device, start, end } => mark(db, text, *device, (*start, *end), zone, now),
         Change::Merge { device, into } => merge(db, *device, *into, now),
         Change::Unmerge { device } => unmerge(db, *device, now),
     }
@@ -219,23 +224,25 @@ fn mark(
     text: &str,
     mac: Option<MacAddr>,
     (start, end): (i64, Option<i64>),
+    zone: &TimeZone,
     now: i64,
 ) -> Result<String, Stopped> {
     let text = checked("the text of a mark", text, MARK)?;
     let device = mac.map(|mac| Device::find(db, mac)).transpose()?;
-    let utc = |millis: i64| match Timestamp::from_millisecond(millis) {
-        Ok(at) => Ok(at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+    // In the site's zone, as who asked has it.
+    let local = |millis: i64| match Timestamp::from_millisecond(millis) {
+        Ok(at) => Ok(at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()),
         Err(_) => refused(format!("{millis} is no time in milliseconds since 1970")),
     };
-    let from = utc(start)?;
+    let from = local(start)?;
     let span = match end {
         Some(end) if end < start => {
             return refused(format!(
                 "a mark ends after it begins, and this one from {from} at {}",
-                utc(end)?
+                local(end)?
             ));
         }
-        Some(end) => format!("from {from} to {}", utc(end)?),
+        Some(end) => format!("from {from} to {}", local(end)?),
         None => format!("at {from}"),
     };
     let id = device.as_ref().map(|device| device.id);
@@ -280,7 +287,17 @@ fn merge(db: &Connection, mac: MacAddr, into: MacAddr, now: i64) -> Result<Strin
 
 fn unmerge(db: &Connection, mac: MacAddr, now: i64) -> Result<String, Stopped> {
     let device = Device::find(db, mac)?;
-    let Some(root) = device.same_as else { return refused(format!("{mac} is merged into no other device")) };
+    let Some(root) = device.same_as else {
+        let merged = device.all(db)?.split_off(1);
+        return refused(match merged.as_slice() {
+            [] => format!("{mac} is merged into no other device"),
+            [one] => format!("{mac} is merged into no other device, but {one} into it: unmerge that one"),
+            many => format!(
+                "{mac} is merged into no other device, but {} into it: unmerge those",
+                many.join(", ")
+            ),
+        });
+    };
     db.execute("UPDATE device SET same_as = NULL WHERE id = ?1", [device.id])?;
     let called = naming::refresh(db, device.id)?;
     let other = naming::refresh(db, root)?;

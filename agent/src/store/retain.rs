@@ -32,27 +32,63 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says; what was deleted until then stays deleted.
     pub(crate) fn retain(&mut self, now: i64, retention: Retention) -> std::result::Result<(), StoreError> {
+        self.delete(retention, |_, days| Ok(before(now, days)))
+    }
+
+    /// The same while nobody knows whether the clock is right: of what the clock says is old, only what was followed by
+    /// as much time that was really watched. So a clock that jumps ahead, in this run or an earlier one, deletes nothing
+    /// by that, and the file does not grow beyond what is watched in so many days.
+    ///
+    /// # Errors
+    /// As for [`Store::retain`].
+    pub(crate) fn retain_unsure(
+        &mut self,
+        now: i64,
+        retention: Retention,
+    ) -> std::result::Result<(), StoreError> {
+        self.delete(retention, |db, days| Ok(watched(db, days)?.min(before(now, days))))
+    }
+
+    /// Deletes what is older than `limit` says of so many days.
+    fn delete(
+        &mut self,
+        retention: Retention,
+        limit: impl Fn(&Connection, u32) -> Result<i64>,
+    ) -> std::result::Result<(), StoreError> {
         let open_hour = self.open_hour.unwrap_or(i64::MIN);
-        let before = |days: u32| now - i64::from(days) * DAY;
         let done = (|| {
-            let minutes = before(retention.minutes).min(open_hour);
+            let hours = limit(&self.db, retention.hours)?;
+            let minutes = limit(&self.db, retention.minutes)?.min(open_hour);
             for (table, column, limit) in [
                 ("usage_minute", "window", minutes),
                 ("coverage_minute", "window", minutes),
-                ("usage_hour", "window", before(retention.hours)),
-                ("coverage_hour", "window", before(retention.hours)),
-                ("skip", "window", before(retention.hours)),
-                ("dns_hour", "window", before(retention.hours)),
-                ("flow", "reported", before(retention.flows)),
+                ("usage_hour", "window", hours),
+                ("coverage_hour", "window", hours),
+                ("skip", "window", hours),
+                ("dns_hour", "window", hours),
+                ("flow", "reported", limit(&self.db, retention.flows)?),
             ] {
                 delete_before(&self.db, table, column, limit)?;
             }
-            fold_days(&self.db, before(retention.days))?;
+            fold_days(&self.db, limit(&self.db, retention.days)?)?;
             give_back_space(&self.db)
         })();
         self.run.dimensions.forget_endpoints();
         done.map_err(|source| self.error(source))
     }
+}
+
+fn before(now: i64, days: u32) -> i64 {
+    now - i64::from(days) * DAY
+}
+
+/// The start of the latest day since which so many whole days were watched, by the coverage of days, which is kept for
+/// ever; before everything while there is none.
+fn watched(db: &Connection, days: u32) -> Result<i64> {
+    let sql = "SELECT max(window) FROM (SELECT window, sum(observed_ms) OVER (ORDER BY window DESC) AS since FROM coverage_day)
+        WHERE since >= ?1";
+    let window: Option<i64> = db.prepare_cached(sql)?.query_row([i64::from(days) * DAY], |row| row.get(0))?;
+    Ok(window.unwrap_or(i64::MIN))
 }
 
 /// Cuts the free pages off the file, if they are over a quarter of it: what rolls over each day fills them again, and

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lanscribe_core::addr::MacAddr;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
@@ -20,7 +21,6 @@ pub(crate) enum Clock {
     #[default]
     Capture,
     /// The machine's clock, which agrees with others.
-    #[allow(dead_code)] // only a daemon knows
     Synced,
     /// The machine's clock, and nobody said yet that it is right.
     Unsynced,
@@ -108,15 +108,15 @@ impl Run {
         self.site = Some(site.map(str::to_owned));
     }
 
-    /// The labels of the configuration: devices have them now, or when they come. One that is no longer among them stays
-    /// until it is removed by hand.
+    /// The labels of the configuration: devices have them now, or when they come. One that it no longer names gets back
+    /// what it was called before; as long as this was not called, the file is left as it is.
     pub(crate) fn set_labels(&mut self, labels: BTreeMap<MacAddr, String>) {
-        self.dimensions.labels = labels;
+        self.dimensions.labels = Some(labels);
     }
 
     /// The labels of the configuration.
-    pub(crate) fn labels(&self) -> &BTreeMap<MacAddr, String> {
-        &self.dimensions.labels
+    pub(crate) fn labels(&self) -> BTreeMap<MacAddr, String> {
+        self.dimensions.labels.clone().unwrap_or_default()
     }
 
     /// Whether what the path names now was opened by this run and was ours: what is wrong with it came later.
@@ -209,12 +209,12 @@ impl Run {
     /// Writes down what was set: labels, this machine's own devices, the name of the tap.
     pub(super) fn settle(&self, db: &mut Connection) -> rusqlite::Result<()> {
         let Dimensions { labels, own, .. } = &self.dimensions;
-        if labels.is_empty() && own.is_empty() && self.site.is_none() {
+        if labels.is_none() && own.is_empty() && self.site.is_none() {
             return Ok(());
         }
         super::atomically(db, |db| {
-            for (mac, label) in labels {
-                naming::label(db, &mac.to_string(), label)?;
+            if let Some(labels) = labels {
+                naming::configure(db, labels, Timestamp::now().as_millisecond())?;
             }
             let sql = "UPDATE device SET role = 'self' WHERE mac = ?1 AND role IS NOT 'self'";
             for mac in own {

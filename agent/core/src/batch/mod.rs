@@ -63,7 +63,7 @@ pub struct BatchLimits {
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self { flows: 262_144, rows: 131_072, minutes: 7 * 24 * 60, addresses: 65_536, events: 4096 }
+        Self { flows: 131_072, rows: 131_072, minutes: 7 * 24 * 60, addresses: 65_536, events: 4096 }
     }
 }
 

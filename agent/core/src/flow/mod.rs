@@ -55,7 +55,8 @@ pub struct End {
     /// Whose MAC address it came from or went to.
     pub device: DeviceId,
     /// The MAC address that every later packet of this side must have: set for a station, since two devices may
-    /// use one address, and not for what lies behind a gateway, since packets may come back through another one.
+    /// use one address, and not for what lies behind a gateway, since packets may come back through another one, nor for
+    /// one that was refused as a device.
     pub mac: Option<MacAddr>,
     /// Whether it is a station of this LAN.
     pub station: bool,

@@ -22,6 +22,9 @@ pub(crate) fn records_limit(flows: usize) -> usize {
     flows.saturating_mul(4).max(65_536)
 }
 
+/// Flows that may differ in nothing but the MAC addresses of their stations.
+const ALIKE: usize = 16;
+
 /// Where the bytes and the records of flows go.
 #[derive(Debug)]
 pub(crate) struct Books {
@@ -154,12 +157,21 @@ impl FlowTable {
 
     /// The flow of a packet. Several fit where a router's leg of a conversation is seen beside a station's: then
     /// the one that names most of the packet's stations, else the oldest, whatever the order in the table.
+    ///
+    /// No more than [`ALIKE`] flows differ in nothing but their stations: each packet looks at all of them, and MAC
+    /// addresses cost an attacker nothing. A further station's packets count on the oldest.
     fn find(&self, hash: u64, probe: &Probe) -> Option<u32> {
-        let fitting = |&at: &u32| {
+        let (mut alike, mut oldest, mut best) = (0, None, None);
+        for &at in self.index.iter_hash(hash) {
             let flow = &self.flows[at as usize];
-            Some((agreement(flow, probe)?, Reverse(flow.id), at))
-        };
-        self.index.iter_hash(hash).filter_map(fitting).max().map(|(.., at)| at)
+            if flow.hash == hash {
+                alike += 1;
+                oldest = oldest.max(Some((Reverse(flow.id), at)));
+                best = best.max(agreement(flow, probe).map(|agreement| (agreement, Reverse(flow.id), at)));
+            }
+        }
+        let shared = oldest.filter(|_| alike >= ALIKE).map(|(_, at)| at);
+        best.map(|(.., at)| at).or(shared)
     }
 
     fn insert(&mut self, hash: u64, probe: &Probe, seen: &Seen, opening: Opening) -> u32 {

@@ -319,7 +319,8 @@ impl Model {
         let side = |(address, port): (IpAddr, Option<u16>), mac: Option<_>, device: DeviceId| {
             let device = if mac.is_none() { self.known.holder(address).unwrap_or(device) } else { device };
             let station = self.known.is_station(address, device);
-            Side { address, port, device, mac: mac.filter(|_| station), station }
+            let mac = mac.filter(|_| station && device != DeviceId::OTHER);
+            Side { address, port, device, mac, station }
         };
         let many =
             |(address, port)| Side { address, port, device: DeviceId::OTHER, mac: None, station: false };

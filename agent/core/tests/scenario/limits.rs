@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use lanscribe_core::addr::MacAddr;
 use lanscribe_core::device::DeviceId;
 use lanscribe_core::flow::record::EndReason;
 use lanscribe_core::pipeline::Config;
@@ -145,4 +146,17 @@ fn pieces_of_a_minute_that_add_to_the_same_rows_lose_no_name() {
     law(&told, &ops).unwrap();
     assert!(told.minutes.len() > 9_000);
     assert_eq!(told.stats.frames_folded, 0);
+}
+
+#[test]
+fn made_up_mac_addresses_with_one_conversation_cost_a_few_flows() {
+    let station = |n: u32| {
+        let [_, b, c, d] = n.to_be_bytes();
+        MacAddr([2, 0, 0, b, c, d])
+    };
+    let talk = |n| udp((station(n), home(1)), (device(200), home(200)), (5_000, 53), 10);
+    let told = flood(&Config::default(), (0..20_000).map(talk));
+    // 64 were admitted at once, and one or two later: of these 16 have a flow of their own, and all others share one.
+    let flows: std::collections::HashSet<_> = told.flows.iter().map(|record| record.id).collect();
+    assert!(flows.len() <= 17, "{}", flows.len());
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lanscribe_core::device::{Count, DeviceId, Traffic};
+use lanscribe_core::lan::Source;
 use lanscribe_core::pipeline::{Config, Pipeline};
 use lanscribe_core::rollup::{Class, Endpoint};
 use lanscribe_core::talk::{Peer, Talk};
@@ -163,6 +164,36 @@ fn a_device_that_was_only_remembered_has_no_traffic() {
     show(&mut pipeline, secs(0), &packet());
     let macs: Vec<_> = pipeline.traffic().map(|traffic| traffic.mac).collect();
     assert_eq!(macs, [device(1), ROUTER]);
+}
+
+#[test]
+fn a_remembered_router_speaks_in_its_own_name_from_the_first_packet_on() {
+    let dns = udp((device(1), home(1)), (ROUTER, home(254)), (50_000, 53), 10);
+    let seen = (START - secs(7200), START - secs(3600));
+    for (bound_to, class) in
+        [(Some(home(254)), Class::Lan), (Some(home(253)), Class::Remote), (None, Class::Remote)]
+    {
+        let mut pipeline = Pipeline::new(Config::default());
+        pipeline.remember_device(ROUTER, true);
+        // Who is not known, and an address that is not of this LAN, are not taken in.
+        pipeline.remember_address(device(7), home(7).into(), Source::Arp, seen);
+        pipeline.remember_address(ROUTER, INTERNET.into(), Source::Arp, seen);
+        if let Some(address) = bound_to {
+            pipeline.remember_address(ROUTER, address.into(), Source::Arp, seen);
+        }
+        assert_eq!(pipeline.take_batch().addresses, [], "no news");
+        show(&mut pipeline, secs(0), &dns);
+        pipeline.finish();
+        let batch = pipeline.take_batch();
+        assert!(batch.minutes[0].rows.iter().all(|(key, _)| key.class == class), "{bound_to:?}");
+        let router: Vec<_> = batch.addresses.iter().filter(|seen| seen.address == ip(home(254))).collect();
+        match class {
+            Class::Lan => {
+                assert_eq!((router[0].first, router[0].last, router[0].source), (seen.0, START, Source::Arp));
+            }
+            _ => assert!(router.is_empty()),
+        }
+    }
 }
 
 fn count(frames: u64, bytes: u64) -> Count {

@@ -1,6 +1,6 @@
 //! Which interfaces can be captured, and which not together, with what to write instead.
 
-use super::Machine;
+use super::{ANY, Machine};
 
 /// Why interfaces cannot be captured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +13,9 @@ pub(crate) enum InterfaceError {
         /// Those that exist.
         there: String,
     },
+    /// It is there, and nothing can be captured on it: somebody may switch it on.
+    #[error("{0} is switched off: `ip link set {0} up` switches it on")]
+    Off(String),
     /// None could be chosen: one may be plugged in later.
     #[error(
         "no interface is fit to be chosen; there are: {there}. Name one: capture.interface = \"NAME\" (auto takes \
@@ -68,12 +71,34 @@ pub(crate) enum InterfaceError {
     },
 }
 
+impl InterfaceError {
+    /// Whether it may be another matter when something was plugged in or switched on.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Off(_) | Self::NothingFits { .. })
+    }
+
+    /// What is waited for, and what would end that.
+    pub(crate) fn waited_for(&self) -> String {
+        match self {
+            Self::Missing { name, there } => {
+                format!("waiting for {name}: there is no such interface; there are: {there}")
+            }
+            Self::Off(name) => format!("waiting for {name}: {self}"),
+            _ => format!("waiting for an interface: {self}"),
+        }
+    }
+}
+
 impl Machine {
     /// Whether these interfaces can be captured together.
     ///
     /// # Errors
     /// The first reason why not: one does not exist, or they would show frames twice.
     pub(crate) fn check(&self, names: &[String], allow_uplink: bool) -> Result<(), InterfaceError> {
+        // All interfaces at once, which stands alone.
+        if names == [ANY] {
+            return Ok(());
+        }
         if let Some(name) = names.iter().find(|name| self.find(name).is_none()) {
             return Err(InterfaceError::Missing { name: name.clone(), there: self.names() });
         }
@@ -97,6 +122,18 @@ impl Machine {
             several => format!("[{}]", several.join(", ")),
         };
         Err(InterfaceError::Uplink { uplink: uplink.clone(), beside: beside.join(", "), instead })
+    }
+
+    /// Whether all of these interfaces are switched on. Only then can they be opened; they stay open when they are
+    /// switched off.
+    ///
+    /// # Errors
+    /// The first one that is not.
+    pub(crate) fn check_on(&self, names: &[String]) -> Result<(), InterfaceError> {
+        match names.iter().find(|name| self.find(name).is_some_and(|i| !i.up)) {
+            Some(name) => Err(InterfaceError::Off(name.clone())),
+            None => Ok(()),
+        }
     }
 
     fn check_pair(&self, first: &str, second: &str) -> Result<(), InterfaceError> {

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use lanscribe_core::addr::{MacAddr, Prefix};
 
 pub(crate) use check::InterfaceError;
+pub(crate) use read::link_state;
 
 /// Interfaces may lie on one another (a bridge on a VLAN on a bond on a port): no machine goes deeper than this.
 const DEPTH: usize = 8;
@@ -77,6 +78,9 @@ impl Interface {
     }
 }
 
+/// What libpcap calls all interfaces at once.
+const ANY: &str = "any";
+
 /// What of the traffic is the machine's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Own {
@@ -105,7 +109,9 @@ impl Machine {
         for (name, interface) in &self.interfaces {
             own.macs.extend(interface.mac);
             own.addresses.extend(interface.addresses.iter().map(|(address, _)| *address));
-            if interface.is_loopback() || !names.iter().any(|n| n == name || self.lies_on(name, n)) {
+            if interface.is_loopback()
+                || !names.iter().any(|n| n == name || n == ANY || self.lies_on(name, n))
+            {
                 continue;
             }
             let networks = interface.addresses.iter().filter_map(|&(a, length)| Prefix::new(a, length));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use lanscribe_core::addr::MacAddr;
 
-use super::{Interface, Machine};
+use super::{ANY, Interface, Machine};
 
 /// Flag of an interface that is switched on (`IFF_UP`).
 const UP: u32 = 1;
@@ -122,4 +122,20 @@ fn routed(root: &Path) -> Vec<String> {
 /// What a small file says; nothing where it is missing, and where the kernel will not say (`carrier` of what is off).
 fn text(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// Whether the cable of an interface is in and it is switched on: `up` or `down`; `gone` if there is no such interface.
+pub(crate) fn link_state(name: &str) -> &'static str {
+    // All interfaces at once is none that could be down.
+    if name == ANY {
+        return "up";
+    }
+    let folder = Path::new("/sys/class/net").join(name);
+    // The carrier of one that is switched off cannot be read.
+    let carrier = fs::read_to_string(folder.join("carrier"));
+    match carrier {
+        Ok(carrier) if carrier.trim() == "1" => "up",
+        _ if folder.exists() => "down",
+        _ => "gone",
+    }
 }

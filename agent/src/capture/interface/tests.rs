@@ -407,6 +407,9 @@ fn what_the_namespace_shows() {
     assert!(networks.contains(&"2001:db8:93::/64".to_owned()), "{networks:?}");
     // A container's bridge of nothing but veth: what is up and no port comes before it.
     assert_eq!(machine.choose().as_deref(), Ok("far0"));
+    assert_eq!(machine.check_on(&["br0".to_owned(), "port0".to_owned()]), Ok(()));
+    let off = machine.check_on(&["br0".to_owned(), "port1".to_owned()]);
+    assert!(off == Err(InterfaceError::Off("port1".to_owned())) && off.unwrap_err().may_pass());
     let both = machine.check(&["port0".to_owned(), "port1".to_owned()], false);
     assert!(matches!(both, Err(InterfaceError::Ports { .. })), "{both:?}");
     assert!(Path::new("/sys/class/net/br0").exists());

@@ -8,6 +8,7 @@ use lanscribe_core::pipeline::Batch;
 
 use super::damage::{Answer, Stuck, beside, set_aside};
 use super::{Now, Settings, WriterStatus, lock};
+use crate::group;
 use crate::store::{Change, ChangeError, Clock, Retention, Run, Store, StoreError};
 
 /// How long the file is left alone after an error; twice as long each time until something was written.
@@ -18,6 +19,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A log of this many bytes is one that a reader holds.
 const LOG_LARGE: u64 = 64 << 20;
+/// Old rows are looked for so often, also while no hour is over: minutes that a wrong clock puts before the hour that
+/// is open end none.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The file, open or not.
 #[derive(Debug)]
@@ -47,8 +51,8 @@ pub(super) struct Ledger {
     run: String,
     retention: Retention,
     clock: Clock,
-    /// The hour that was open when old rows were last deleted.
-    retained: Option<i64>,
+    /// The hour that was open when old rows were last deleted, and when that was.
+    retained: Option<(i64, Instant)>,
     /// Events to be written once the file is open: when, of what kind, and what happened.
     notes: Vec<(i64, &'static str, String)>,
     /// The damaged file that was set aside in this run.
@@ -133,7 +137,7 @@ impl Ledger {
             match written {
                 Ok(()) => {
                     (self.wait, self.pause) = (None, PAUSE);
-                    let (rows, took) = (rows(batch), now.instant.elapsed());
+                    let (rows, took) = (batch.rows() as u64, now.instant.elapsed());
                     self.report(|status| {
                         status.last_flush = Some(now.wall.as_millisecond());
                         status.took = took;
@@ -150,22 +154,26 @@ impl Ledger {
     /// What may follow a batch: old rows are deleted when an hour is over, and the log is looked after.
     pub(super) fn tidy(&mut self, now: Now) -> Result<(), StoreError> {
         let (retention, retained) = (self.retention, self.retained);
-        // By a clock that may be wrong nothing is old.
         let sure = self.clock != Clock::Unsynced;
         let large = size(&beside(&self.path, "-wal")) > self.log_large;
         self.begin(now);
         let Some(store) = self.store() else { return self.open(now).map(|_| ()) };
         let open_hour = store.open_hour();
+        let due = open_hour.filter(|&hour| {
+            retained.is_none_or(|(last, at)| last != hour || now.instant.duration_since(at) >= HOUR)
+        });
         let tidied = (|| {
-            if let (Some(hour), true) = (open_hour, sure && retained != open_hour) {
-                // Data are as old as the newest of them says.
-                store.retain(hour, retention)?;
+            match due {
+                // Data are as old as the newest of them says, unless that is of a clock that was ahead.
+                Some(hour) if sure => store.retain(hour.min(now.wall.as_millisecond()), retention)?,
+                Some(hour) => store.retain_unsure(hour, retention)?,
+                None => {}
             }
             if large { store.empty_log().map(|emptied| !emptied) } else { Ok(false) }
         })();
         match tidied {
             Ok(held) => {
-                self.retained = open_hour;
+                self.retained = due.map(|hour| (hour, now.instant)).or(retained);
                 if held && !self.log_held {
                     let bytes = size(&beside(&self.path, "-wal")) >> 20;
                     let said =
@@ -195,7 +203,7 @@ impl Ledger {
             return (unavailable(fatal.to_string()), Err(fatal));
         }
         let applied = self.store().map(|store| {
-            let labels = store.run().labels().clone();
+            let labels = store.run().labels();
             store.apply(change, &labels)
         });
         let (answer, done) = match applied {
@@ -279,7 +287,13 @@ impl Ledger {
                 None => return Ok(false),
             };
             match opened.and_then(|store| self.note(store)) {
-                Ok(store) => self.place = Some(Place::Open(Box::new(store))),
+                Ok(store) => {
+                    // SQLite gives the log to whoever has the file, but makes the first one with it.
+                    for end in ["", "-wal", "-shm"] {
+                        group::give(&beside(&self.path, end));
+                    }
+                    self.place = Some(Place::Open(Box::new(store)));
+                }
                 Err((run, error)) => self.answer(run, error, now)?,
             }
         }
@@ -386,12 +400,6 @@ fn tell(run: &mut Run, settings: Settings) {
 /// Length of a file, without opening it: see `store::lock`.
 fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |metadata| metadata.len())
-}
-
-/// How many rows a batch is.
-fn rows(batch: &Batch) -> u64 {
-    let minutes: usize = batch.minutes.iter().map(|minute| minute.rows.len() + 1).sum();
-    (batch.devices.len() + batch.addresses.len() + batch.flows.len() + batch.events.len() + minutes) as u64
 }
 
 #[cfg(test)]

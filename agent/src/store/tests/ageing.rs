@@ -116,3 +116,32 @@ fn the_space_of_deleted_rows_is_given_back_once_it_is_over_a_quarter() {
     let (after, free) = pages(&store);
     assert!(free < 4 && after < before / 2, "{before} pages, then {after}, of which {free} are free");
 }
+
+#[test]
+fn by_an_unsure_clock_rows_age_by_the_time_that_was_watched() {
+    let place = Place::new();
+    let mut store = place.open("UTC");
+    thirty_days(&mut store);
+    let minutes = |store: &Store| ask::<i64>(store, "SELECT count(DISTINCT window) FROM usage_minute");
+    // The clock jumped by decades, and maybe back: in the file, the newest hour is one of the far future.
+    store.flush(&batch(vec![minute(at("2060-01-01T10:00:00"), rows_of_all_classes())])).unwrap();
+    store.flush(&batch(vec![minute(at("2060-01-01T11:00:00"), rows_of_all_classes())])).unwrap();
+    let levels = ["usage_minute", "usage_hour", "usage_day", "flow"];
+    let count =
+        |store: &Store| levels.map(|table| ask::<i64>(store, &format!("SELECT count(*) FROM {table}")));
+    let before = count(&store);
+    store.retain_unsure(ms("2060-01-01T11:00:00"), KEPT).unwrap();
+    assert_eq!(count(&store), before, "three minutes a day are no days");
+    // Each of November's days was watched for half of its time.
+    store.db.execute_batch("UPDATE coverage_day SET observed_ms = 43200000 WHERE utc < '2060'").unwrap();
+    store.retain_unsure(ms("2060-01-01T11:00:00"), KEPT).unwrap();
+    assert_eq!(minutes(&store), 3 * 4 + 2, "the last four half days, and what came after them");
+    assert_eq!(ask::<i64>(&store, "SELECT count(*) FROM flow"), 6);
+    // What is not old by the clock either stays.
+    let other = Place::new();
+    let mut store = other.open("UTC");
+    thirty_days(&mut store);
+    store.db.execute_batch("UPDATE coverage_day SET observed_ms = 90000000").unwrap();
+    store.retain_unsure(ms("2026-11-03T10:00:00"), KEPT).unwrap();
+    assert_eq!(minutes(&store), 3 * 30);
+}

@@ -11,7 +11,7 @@ fn names(store: &Store) -> Vec<String> {
 }
 
 #[test]
-fn a_label_of_the_configuration_is_given_now_or_when_the_device_comes_and_stays() {
+fn a_label_of_the_configuration_is_given_now_or_when_the_device_comes_and_goes_with_it() {
     let place = Place::new();
     let mut store = place.open("UTC").with_vendors(crate::vendor::Registry::embedded());
     let start = at("2026-11-20T10:00:00");
@@ -26,7 +26,70 @@ fn a_label_of_the_configuration_is_given_now_or_when_the_device_comes_and_stays(
     let mut run = store.suspend();
     run.set_labels([(MacAddr([0, 0x11, 0x32, 0, 0, 1]), "box".to_owned())].into());
     let store = run.open().unwrap();
-    assert_eq!(names(&store), ["box", "disk 2"]);
+    assert_eq!(names(&store), ["box", "Synology 00:00:02"]);
+    // Who knows no configuration changes nothing.
+    let path = place.path();
+    drop(store);
+    let store = Store::open(&path, None).unwrap();
+    assert_eq!(names(&store), ["box", "Synology 00:00:02"]);
+    let kept = "SELECT source, value FROM device_name";
+    assert_eq!(pairs::<String, String>(&store, kept), [("config".to_owned(), "box".to_owned())]);
+}
+
+#[test]
+fn a_device_that_the_configuration_no_longer_names_is_called_what_its_owner_called_it() {
+    let place = Place::new();
+    let mut store = place.open("UTC").with_vendors(crate::vendor::Registry::embedded());
+    let start = at("2026-11-20T10:00:00");
+    let devices = vec![device(1, start), device(2, start)];
+    store.flush(&Batch { devices, ..Batch::default() }).unwrap();
+    let mac = |n| MacAddr([0, 0x11, 0x32, 0, 0, n]);
+    let label = |n, name: &str| super::super::Change::Label { device: mac(n), name: Some(name.to_owned()) };
+    store.apply(&label(1, "mine"), &std::collections::BTreeMap::new()).unwrap();
+    let configure = |store: &mut Store, labels: &[(u8, &str)]| {
+        store.run().set_labels(labels.iter().map(|&(n, name)| (mac(n), name.to_owned())).collect());
+        store.settle().unwrap();
+    };
+    let labels = |store: &Store| {
+        pairs::<String, Option<String>>(store, "SELECT name, label FROM devices ORDER BY mac")
+    };
+    let both = |text: &str| (text.to_owned(), Some(text.to_owned()));
+    for _ in 0..2 {
+        configure(&mut store, &[(1, "From config"), (2, "Disk")]);
+        assert_eq!(labels(&store), [both("From config"), both("Disk")]);
+    }
+    configure(&mut store, &[(1, "Other"), (2, "Disk")]);
+    assert_eq!(labels(&store), [both("Other"), both("Disk")]);
+    configure(&mut store, &[]);
+    assert_eq!(labels(&store), [both("mine"), ("Synology 00:00:02".to_owned(), None)]);
+    let events = "SELECT detail, device FROM (SELECT * FROM event WHERE kind = 'label' ORDER BY id)";
+    assert_eq!(
+        pairs::<String, i64>(&store, events)[1..],
+        [
+            ("called \"From config\" by the configuration".to_owned(), 1),
+            ("called \"Disk\" by the configuration".to_owned(), 2),
+            ("called \"Other\" by the configuration".to_owned(), 1),
+            ("no longer called \"Other\" by the configuration, but \"mine\" again".to_owned(), 1),
+            ("no longer called \"Disk\" by the configuration, but \"Synology 00:00:02\" again".to_owned(), 2),
+        ]
+    );
+    // What is changed while nobody reads the configuration is not taken for its word.
+    configure(&mut store, &[(1, "From config")]);
+    store.apply(&label(1, "new"), &std::collections::BTreeMap::new()).unwrap();
+    configure(&mut store, &[]);
+    assert_eq!(labels(&store)[0], both("new"));
+    assert_eq!(ask::<i64>(&store, "SELECT count(*) FROM device_name"), 0);
+    // Of merged devices the configuration names any.
+    store
+        .apply(
+            &super::super::Change::Merge { device: mac(2), into: mac(1) },
+            &std::collections::BTreeMap::new(),
+        )
+        .unwrap();
+    configure(&mut store, &[(2, "Disk")]);
+    assert_eq!(labels(&store), [("Disk".to_owned(), Some("new".to_owned())), both("Disk")]);
+    configure(&mut store, &[]);
+    assert_eq!(labels(&store), [both("new"), ("new".to_owned(), None)]);
 }
 
 #[test]

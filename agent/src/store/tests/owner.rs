@@ -94,14 +94,17 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     let long = "\u{e9}".repeat(65);
     let mark = |text: &str, start, end| Change::Mark { text: text.into(), device: None, start, end };
     for (change, said) in [
-        (label(9, "x"), "no device with this address"),
+        (
+            label(9, "x"),
+            "no such device in the file; one that was just seen is written there within minutes, or at once by `lanscribe flush`",
+        ),
         (label(1, "  "), "1 to 64 characters, and this one 0"),
         (label(1, &long), "1 to 64 characters, and this one 65"),
         (label(1, "a\u{202e}b"), "\\u{202e}"),
         (label(3, "x"), "called \"printer\" by the configuration: change it there, under [labels]"),
         (Change::Label { device: mac(3), name: None }, "by the configuration"),
         (merge(1, 1), "named twice"),
-        (merge(1, 9), "00:11:32:00:00:09: no device"),
+        (merge(1, 9), "00:11:32:00:00:09: no such device"),
         (unmerge(1), "merged into no other device"),
         (mark("", 1, None), "1 to 200 characters"),
         (mark(&"x".repeat(201), 1, None), "and this one 201"),
@@ -152,6 +155,10 @@ fn merged_devices_have_one_name_and_get_their_own_back() {
         (merge(2, 1), "00:11:32:00:00:01 is merged into 00:11:32:00:00:02 already"),
         (merge(1, 3), "is merged into another device"),
         (merge(2, 3), "merge 00:11:32:00:00:03 into that one instead"),
+        (
+            unmerge(2),
+            "is merged into no other device, but 00:11:32:00:00:01, 90:09:d0:00:00:01 into it: unmerge those",
+        ),
     ] {
         let refused = apply(&mut store, &change).unwrap_err();
         assert!(refused.contains(said), "{change:?}: {refused}");
@@ -177,6 +184,8 @@ fn a_label_of_either_counts_when_two_become_one() {
     let mut store = four(&place);
     apply(&mut store, &label(1, "phone")).unwrap();
     apply(&mut store, &merge(1, 2)).unwrap();
+    let root = apply(&mut store, &unmerge(2)).unwrap_err();
+    assert!(root.ends_with("but 00:11:32:00:00:01 into it: unmerge that one"), "{root}");
     assert_eq!(names(&store)[1], ("phone".to_owned(), None));
     apply(&mut store, &label(2, "my phone")).unwrap();
     assert_eq!(names(&store)[0], ("my phone".to_owned(), Some("phone".to_owned())));
@@ -206,4 +215,18 @@ fn a_mark_is_a_note_on_the_time_line() {
     );
     assert_eq!(marks, [(None, format!("{start}-{end}lunch")), (Some(2), format!("{start}-unplugged"))]);
     assert_eq!(ask::<i64>(&store, "SELECT count(*) FROM events WHERE kind = 'mark'"), 2);
+}
+
+#[test]
+fn a_marks_times_are_told_in_the_zone_of_the_file_in_which_they_were_given() {
+    let place = Place::new();
+    let mut store = place.open("Europe/Berlin");
+    let (start, end) = (ms("2026-11-20T11:00:00"), ms("2026-07-20T11:00:00"));
+    let mark = |start, end| Change::Mark { text: "lunch".into(), device: None, start, end };
+    let said = apply(&mut store, &mark(start, None)).unwrap();
+    assert_eq!(said, "marked \"lunch\" at 2026-11-20 12:00:00 CET");
+    let detail = ask::<String>(&store, "SELECT detail FROM events WHERE kind = 'mark'");
+    assert_eq!(detail, "marked at 2026-11-20 12:00:00 CET: lunch");
+    let refused = apply(&mut store, &mark(start, Some(end))).unwrap_err();
+    assert!(refused.ends_with("from 2026-11-20 12:00:00 CET at 2026-07-20 13:00:00 CEST"), "{refused}");
 }

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use lanscribe_core::address_book::Interval;
+use lanscribe_core::decode::LinkType;
 use lanscribe_core::lan::{Learnt, Source};
 use lanscribe_core::learn::News;
 use lanscribe_core::pipeline::{Config, Event, EventKind, Pipeline};
 use rusqlite::Connection;
 
-use super::super::{Clock, Recollection, Run, StoreError, open_to_read, recall};
+use super::super::remember::Recollection;
+use super::super::{Clock, Run, StoreError, open_to_read, recall};
 use super::*;
 
 fn run(path: &Path) -> Run {
@@ -201,4 +203,69 @@ fn what_a_file_knows_is_told_without_writing_it() {
     assert_eq!(std::fs::read(place.path()).unwrap(), before);
     Connection::open(place.path()).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(matches!(recall(&place.path()), Err(StoreError::Newer { .. })));
+}
+
+/// A DNS question from device 2 at .2 to device 1.
+fn question_to(address: [u8; 4]) -> Vec<u8> {
+    let mac = |n| [0, 0x11, 0x32, 0, 0, n];
+    let ip = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
+    let udp = [0xc3, 0x50, 0, 53, 0, 8, 0, 0];
+    [&mac(1)[..], &mac(2), &[8, 0], &ip, &[192, 168, 1, 2], &address, &udp].concat()
+}
+
+#[test]
+fn after_a_restart_a_routers_own_services_are_its_own_by_what_was_bound_to_it_of_late() {
+    let place = Place::new();
+    let mut store = place.open("UTC");
+    let now = at("2026-11-20T10:00:00");
+    let mut devices = batch(vec![minute(now, vec![])]).devices;
+    devices[0].gateway = true;
+    let bound = |n: u8, hours: i64, source| {
+        let seen = now - Span::from_secs(3_600 * hours);
+        let address = IpAddr::V4(Ipv4Addr::new(192, 168, 1, n));
+        Interval { address, device: DeviceId(1), first: seen, last: seen, source }
+    };
+    let addresses = vec![bound(1, 48, Source::Arp), bound(3, 49, Source::Arp), bound(4, 0, Source::Traffic)];
+    let minutes = vec![minute(now, vec![])];
+    store.flush(&Batch { devices, addresses, minutes, ..Batch::default() }).unwrap();
+    for (last, class) in [(1, Class::Lan), (3, Class::Remote), (4, Class::Remote)] {
+        let mut pipeline = Pipeline::new(Config::default());
+        recall(&place.path()).unwrap().tell(&mut pipeline);
+        let frame = question_to([192, 168, 1, last]);
+        pipeline.packet(now, 0, LinkType::ETHERNET, 42, &frame);
+        pipeline.finish();
+        let minutes = pipeline.take_batch().minutes;
+        assert!(minutes[0].rows.iter().all(|(key, _)| key.class == class), ".{last}: {:?}", minutes[0].rows);
+    }
+}
+
+#[test]
+fn nothing_is_known_of_a_file_whose_maker_was_killed_at_once_nor_of_a_damaged_one() {
+    let place = Place::new();
+    let db = Connection::open(place.path()).unwrap();
+    db.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL").unwrap();
+    drop(db);
+    assert!(place.path().metadata().unwrap().len() > 0);
+    assert_eq!(recall(&place.path()).unwrap(), Recollection::default());
+    place.open("UTC").close().unwrap();
+    let mut bytes = std::fs::read(place.path()).unwrap();
+    bytes[4_096..].fill(0xff);
+    std::fs::write(place.path(), bytes).unwrap();
+    assert_eq!(recall(&place.path()).unwrap(), Recollection::default());
+    // One with a change that was begun, and is undone first.
+    std::fs::remove_file(place.path()).unwrap();
+    place.open("UTC").close().unwrap();
+    let db = Connection::open(place.path()).unwrap();
+    db.execute_batch("PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN").unwrap();
+    db.execute_batch("CREATE TABLE big (x); INSERT INTO big VALUES (zeroblob(9000000))").unwrap();
+    let journal = place.path().with_extension("db-journal");
+    let left = [place.path(), journal.clone()].map(|path| std::fs::read(path).unwrap());
+    drop(db);
+    std::fs::write(place.path(), &left[0]).unwrap();
+    std::fs::write(&journal, &left[1]).unwrap();
+    assert_eq!(recall(&place.path()).unwrap(), Recollection::default());
+    assert!(!journal.exists(), "it was one");
+    // One of somebody else is not the writer's to set aside.
+    std::fs::write(place.path(), "notes ".repeat(1_000)).unwrap();
+    assert!(matches!(recall(&place.path()), Err(StoreError::Foreign(..))));
 }

@@ -207,22 +207,41 @@ fn a_file_that_was_moved_away_is_followed_by_a_new_one() {
 }
 
 #[test]
-fn old_rows_go_when_an_hour_is_over_and_the_clock_is_sure() {
+fn old_rows_go_when_an_hour_is_over_and_by_an_unsure_clock_only_after_so_much_was_watched() {
+    const DAY: i64 = 24 * 60;
     let retention = Retention { minutes: 1, ..Retention::default() };
-    for (clock, left) in [(Clock::Synced, 1), (Clock::Unsynced, 2)] {
+    let minutes = |scene: &Scene| scene.ask::<i64>("SELECT count(*) FROM coverage_minute");
+    for (clock, kept) in [(Clock::Synced, 1), (Clock::Unsynced, 2)] {
         let mut scene = Scene::over(Folder::new(), Settings { retention, clock, ..Settings::default() });
-        for (number, n) in [(1, 0), (2, 3 * 24 * 60)] {
-            assert!(scene.ledger.write(&of_minute(n), number, scene.now(0)).unwrap());
-            scene.ledger.tidy(scene.now(0)).unwrap();
+        for (number, n) in [(1, 0), (2, 3 * DAY)] {
+            let now = scene.now(u64::try_from(n).unwrap() * 60);
+            assert!(scene.ledger.write(&of_minute(n), number, now).unwrap());
+            scene.ledger.tidy(now).unwrap();
         }
-        assert_eq!(scene.ask::<i64>("SELECT count(*) FROM coverage_minute"), left, "{clock:?}");
-        // In the same hour nothing is looked for again.
+        assert_eq!(minutes(&scene), kept, "{clock:?}");
+        // In the same hour nothing is looked for again; an hour later it is, even if no hour of the file is over.
         let old = "INSERT INTO coverage_minute SELECT 60000, utc, local, 0, clock, 0, 0, 0, 0, 0, 0, 0, 0 FROM coverage_minute LIMIT 1";
         scene.other().execute(old, []).unwrap();
-        assert!(scene.ledger.write(&of_minute(3 * 24 * 60 + 1), 3, scene.now(0)).unwrap());
-        scene.ledger.tidy(scene.now(0)).unwrap();
-        assert_eq!(scene.ask::<i64>("SELECT count(*) FROM coverage_minute WHERE window = 60000"), 1);
+        scene.other().execute("UPDATE coverage_day SET observed_ms = 86400000", []).unwrap();
+        for (number, passed, left) in [(3, 1, kept + 2), (4, 60, kept + 1)] {
+            let now = scene.now(60 * u64::try_from(3 * DAY + passed).unwrap());
+            assert!(scene.ledger.write(&of_minute(3 * DAY + 1), number, now).unwrap());
+            scene.ledger.tidy(now).unwrap();
+            assert_eq!(minutes(&scene), left, "{clock:?} {passed}");
+        }
     }
+}
+
+#[test]
+fn a_known_clock_deletes_nothing_for_a_minute_that_was_written_by_one_that_was_ahead() {
+    let retention = Retention { minutes: 1, ..Retention::default() };
+    let mut scene =
+        Scene::over(Folder::new(), Settings { retention, clock: Clock::Synced, ..Settings::default() });
+    for (number, n) in [(1, 0), (2, 30 * 365 * 24 * 60)] {
+        assert!(scene.ledger.write(&of_minute(n), number, scene.now(60)).unwrap());
+        scene.ledger.tidy(scene.now(60)).unwrap();
+    }
+    assert_eq!(scene.ask::<i64>("SELECT count(*) FROM coverage_minute"), 2);
 }
 
 #[test]

@@ -1,0 +1,381 @@
+//! The capture thread: every interface's ring, one pipeline, and a look at the clock once a second.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use lanscribe_core::pipeline::Pipeline;
+use lanscribe_core::time::{Span, Timestamp};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::ask::{Ask, Asking, Progress, TapProgress, conversation, device_traffic};
+use super::outbox::Outbox;
+use super::writer::Reply;
+use crate::capture::{BLOCK_TIMEOUT, Own, Sight, Tap, TapError};
+
+/// How often the clock is looked at while frames come, and while none do.
+const TURN: Duration = Duration::from_secs(1);
+const IDLE_TURN: Duration = Duration::from_secs(5);
+/// Interfaces count drops without frames too, but nobody needs to know each second.
+const COUNT: Duration = Duration::from_secs(10);
+/// Frames of this age may still lie in a block that the kernel has not handed over, or be late: time is not told to
+/// have passed before that.
+const HELD_BACK: Span = Span(1_250_000);
+const _: () = assert!(BLOCK_TIMEOUT.as_millis() <= 250);
+/// Rows that wait in the pipeline before they are taken out of it, whatever the time: many conversations end in a second
+/// of a scan, and the pipeline keeps so many records only.
+const PENDING: usize = 20_000;
+/// Frames that are taken from the rings before whoever asks for something has a turn; and from one of several rings before
+/// the others.
+const AT_ONCE: usize = 16_384;
+const SLICE: usize = 64;
+/// Turns in a row in which an interface was ready and had nothing, as one is that went down.
+const EMPTY: u32 = 3;
+/// How long such an interface is left alone.
+const REST: Duration = Duration::from_millis(500);
+/// Conversations of a device that are listed.
+const LISTED: usize = 32;
+
+/// Why the capture ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// It was asked to.
+    Asked,
+    /// An interface failed.
+    Tap(TapError),
+    /// There is no writer any more.
+    NoWriter,
+}
+
+struct Line {
+    tap: Tap,
+    last_frame: Option<Timestamp>,
+    /// Turns in a row in which it was ready and had nothing.
+    empty: u32,
+    resting_until: Option<Instant>,
+    /// There may be more in its ring than one turn took.
+    more: bool,
+}
+
+/// The thread's own.
+pub(super) struct Capture {
+    lines: Vec<Line>,
+    pipeline: Pipeline,
+    sight: Sight,
+    outbox: Outbox,
+    flush_every: Duration,
+    flush_due: Instant,
+    progress: Arc<Mutex<Progress>>,
+    asks: mpsc::Receiver<Ask>,
+    woken: io::PipeReader,
+    /// The wall clock before the rings were looked at.
+    looked_at: Timestamp,
+    turn_at: Instant,
+    turned: Instant,
+    count_at: Instant,
+    /// Frames when the last turn came.
+    counted: u64,
+}
+
+impl Capture {
+    /// Makes the thread's state, and what others hold of it.
+    ///
+    /// # Errors
+    /// If there is no pipe to wake it by.
+    pub(super) fn new(
+        taps: Vec<Tap>,
+        pipeline: Pipeline,
+        own: &Own,
+        outbox: Outbox,
+        flush_every: Duration,
+    ) -> io::Result<(Self, Asking, Arc<Mutex<Progress>>)> {
+        let (asking, asks, woken) = Asking::new()?;
+        let progress = Arc::new(Mutex::new(Progress::default()));
+        let now = Instant::now();
+        let line = |tap| Line { tap, last_frame: None, empty: 0, resting_until: None, more: false };
+        let capture = Self {
+            lines: taps.into_iter().map(line).collect(),
+            pipeline,
+            sight: Sight::new(own),
+            outbox,
+            flush_every,
+            flush_due: now + flush_every,
+            progress: Arc::clone(&progress),
+            asks,
+            woken,
+            looked_at: clock(),
+            turn_at: now,
+            turned: now,
+            count_at: now,
+            counted: 0,
+        };
+        Ok((capture, asking, progress))
+    }
+
+    /// Captures until it is asked to stop or cannot go on; then every frame that the kernel counted is taken in, and
+    /// the last batch handed over.
+    pub(super) fn run(mut self) -> End {
+        let end = self.listen();
+        if let Err(error) = self.drain() {
+            tracing::warn!("{error}");
+        }
+        self.pipeline.finish();
+        let now = Instant::now();
+        self.outbox.put(self.pipeline.take_batch(), None, now);
+        self.publish(now, now);
+        let Self { outbox, lines, .. } = self;
+        for Line { tap, .. } in &lines {
+            let (counts, (captured, _)) = (tap.counts(), tap.captured());
+            tracing::info!(
+                "{}: {} packets received by the kernel, {captured} captured, {} dropped for want of room",
+                tap.name(),
+                counts.received,
+                counts.dropped
+            );
+        }
+        match outbox.close() {
+            true => end,
+            false => End::NoWriter,
+        }
+    }
+
+    fn listen(&mut self) -> End {
+        loop {
+            let ready = match self.wait(self.turn_at) {
+                Ok(ready) => ready,
+                Err(error) => return End::Tap(TapError::Broken("poll".to_owned(), error.to_string())),
+            };
+            let frames = match self.read_rings(ready.lines, |_| u64::MAX) {
+                Ok(frames) => frames,
+                Err(error) => return End::Tap(error),
+            };
+            if ready.woken && self.answer() {
+                return End::Asked;
+            }
+            let now = Instant::now();
+            if frames > 0 {
+                self.turn_at = self.turn_at.min(now + TURN);
+            }
+            if self.pipeline.pending() >= PENDING {
+                self.outbox.put(self.pipeline.take_batch(), None, now);
+            }
+            if now >= self.turn_at
+                && let Err(end) = self.turn(now, frames == 0)
+            {
+                return end;
+            }
+        }
+    }
+
+    /// Waits until a ring has something, somebody asks, or `until`.
+    fn wait(&mut self, until: Instant) -> io::Result<Ready> {
+        let now = Instant::now();
+        for line in &mut self.lines {
+            line.resting_until = line.resting_until.filter(|&until| until > now);
+        }
+        self.looked_at = clock();
+        let until = self.lines.iter().filter_map(|line| line.resting_until).fold(until, Instant::min);
+        let busy = self.lines.iter().any(|line| line.more);
+        let patience = if busy { Duration::ZERO } else { until.saturating_duration_since(now) };
+        let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
+        fds.extend(self.lines.iter().map(|line| {
+            // One that rests is only asked for errors, which cannot be switched off, so it is not asked at all.
+            if line.resting_until.is_some() {
+                PollFd::new(&self.woken, PollFlags::empty())
+            } else {
+                PollFd::new(&line.tap, PollFlags::IN)
+            }
+        }));
+        let timeout = Timespec::try_from(patience).ok();
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let resting = self.lines.iter().map(|line| line.resting_until.is_some());
+        let lines =
+            fds[1..].iter().zip(resting).map(|(fd, rests)| !rests && !fd.revents().is_empty()).collect();
+        Ok(Ready { woken: !fds[0].revents().is_empty(), lines })
+    }
+
+    /// Takes in what is in those rings that have something, of each at most what `most` allows, until none has more or
+    /// others must have their turn. Returns how many frames there were.
+    ///
+    /// The one that is behind in time comes first, and only a little of it: after a hiccup each ring holds seconds of
+    /// frames, and those of one must not look like a clock that was set back after those of another.
+    fn read_rings(&mut self, mut full: Vec<bool>, most: impl Fn(&Tap) -> u64) -> Result<u64, TapError> {
+        let slice = if self.lines.len() == 1 { AT_ONCE } else { SLICE };
+        let mut frames = 0;
+        for _ in 0..AT_ONCE / slice {
+            let behind = (0..full.len()).filter(|&n| full[n]).min_by_key(|&n| self.lines[n].last_frame);
+            let Some(n) = behind else { break };
+            let most = most(&self.lines[n].tap);
+            frames += self.read(n, slice, most)?;
+            full[n] = self.lines[n].more;
+        }
+        Ok(frames)
+    }
+
+    /// Takes in what is in the ring of interface `n`, a `slice` of it and at most `most` frames. Returns how many there
+    /// were.
+    fn read(&mut self, n: usize, slice: usize, most: u64) -> Result<u64, TapError> {
+        let Self { lines, pipeline, sight, .. } = self;
+        let line = &mut lines[n];
+        let interface = u16::try_from(n).unwrap_or(u16::MAX);
+        let (before, last_frame) = (line.tap.captured().0, &mut line.last_frame);
+        line.more = line.tap.read(slice, most, |frame| {
+            pipeline.packet(frame.at, interface, frame.link_type, frame.wire_len, frame.bytes);
+            sight.observe(frame.at, frame.link_type, frame.bytes);
+            *last_frame = Some(frame.at);
+        })?;
+        let frames = line.tap.captured().0 - before;
+        line.empty = if frames == 0 { line.empty + 1 } else { 0 };
+        if line.empty >= EMPTY {
+            line.empty = 0;
+            line.resting_until = Some(Instant::now() + REST);
+        }
+        Ok(frames)
+    }
+
+    /// Once a second: time passes, drops are counted, and what is due is handed over.
+    fn turn(&mut self, now: Instant, silent: bool) -> Result<(), End> {
+        if silent {
+            self.pipeline.tick(self.looked_at - HELD_BACK);
+        }
+        let frames = self.frames();
+        if frames > self.counted || now >= self.count_at {
+            self.count_at = now + COUNT;
+            self.count().map_err(End::Tap)?;
+        }
+        if now >= self.flush_due {
+            self.flush(None, now);
+        }
+        let written = self.outbox.send(now);
+        self.turn_at = now + if frames > self.counted { TURN } else { IDLE_TURN };
+        let since = std::mem::replace(&mut self.turned, now);
+        self.publish(since, now);
+        self.counted = frames;
+        if written { Ok(()) } else { Err(End::NoWriter) }
+    }
+
+    fn frames(&self) -> u64 {
+        self.lines.iter().map(|line| line.tap.captured().0).sum()
+    }
+
+    fn count(&mut self) -> Result<(), TapError> {
+        for line in &mut self.lines {
+            let (ring, interface) = line.tap.count()?;
+            if ring > 0 || interface > 0 {
+                self.pipeline.dropped(ring, interface);
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, reply: Option<Reply>, now: Instant) {
+        self.flush_due = now + self.flush_every;
+        self.outbox.put(self.pipeline.take_batch(), reply, now);
+        self.outbox.hurry();
+    }
+
+    /// Answers what was asked. Returns whether it was asked to stop.
+    fn answer(&mut self) -> bool {
+        let _ = self.woken.read(&mut [0; 64]);
+        // Who asked may have gone: then nobody misses the answer.
+        while let Ok(ask) = self.asks.try_recv() {
+            match ask {
+                Ask::Flush(reply) => {
+                    let now = Instant::now();
+                    self.flush(Some(reply), now);
+                    // A writer that is gone is noticed at the next turn.
+                    self.outbox.send(now);
+                }
+                Ask::Traffic(reply) => {
+                    let _ = reply.send(self.pipeline.traffic().map(device_traffic).collect());
+                }
+                Ask::Talks(mac, reply) => {
+                    let talks = self.pipeline.talks(mac, LISTED).into_iter();
+                    let _ = reply.send(talks.map(conversation).collect());
+                }
+                Ask::Own(own) => {
+                    self.sight.set_own(&own);
+                    for &network in &own.networks {
+                        self.pipeline.add_network(network);
+                    }
+                }
+                Ask::FlushEvery(every) => {
+                    self.flush_due = self.flush_due.min(Instant::now() + every);
+                    self.flush_every = every;
+                }
+                Ask::Stop => return true,
+            }
+        }
+        false
+    }
+
+    /// Takes in what the kernel has counted up to now, and no more: what comes later was never promised.
+    fn drain(&mut self) -> Result<(), TapError> {
+        self.count()?;
+        // The kernel hands over a block that is not full after the time-out. What has piled up in a large ring may take
+        // longer than that to take in.
+        let patience = 4 * BLOCK_TIMEOUT;
+        let mut until = Instant::now() + patience;
+        while self.lines.iter().any(|line| line.tap.in_ring() > 0) && Instant::now() < until {
+            let _ = self.wait(until.min(Instant::now() + BLOCK_TIMEOUT / 4));
+            let full = self.lines.iter().map(|line| line.tap.in_ring() > 0).collect();
+            match self.read_rings(full, Tap::in_ring) {
+                Ok(0) => {}
+                Ok(_) => until = Instant::now() + patience,
+                // What the last block of one that is gone holds comes after the time-out, like anybody's.
+                Err(TapError::Gone(_)) => {}
+                // Others may hold more.
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+        for line in &mut self.lines {
+            line.tap.write_off();
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, since: Instant, now: Instant) {
+        let frames = self.frames() - self.counted;
+        let millis = now.duration_since(since).as_millis().max(1);
+        let rate = u128::from(frames) * 1_000 / millis;
+        let progress = Progress {
+            taps: self.lines.iter().map(Line::progress).collect(),
+            stats: self.pipeline.stats(),
+            packets_per_second: u64::try_from(rate).unwrap_or(u64::MAX),
+            hints: Some(self.sight.hints(clock())),
+            pending: self.pipeline.pending() + self.outbox.rows(),
+            flush_due: Some(self.flush_due),
+        };
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+    }
+}
+
+/// What `wait` found.
+struct Ready {
+    woken: bool,
+    lines: Vec<bool>,
+}
+
+impl Line {
+    fn progress(&self) -> TapProgress {
+        let (counts, (captured, bytes)) = (self.tap.counts(), self.tap.captured());
+        TapProgress {
+            name: self.tap.name().to_owned(),
+            link_type: self.tap.link_type().name,
+            captured,
+            bytes,
+            received: counts.received,
+            dropped: counts.dropped,
+            interface_dropped: counts.interface_dropped,
+            last_frame: self.last_frame,
+        }
+    }
+}
+
+/// The wall clock, in which the kernel stamps frames.
+fn clock() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_microsecond())
+}
