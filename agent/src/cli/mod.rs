@@ -22,6 +22,7 @@ mod sums;
 pub(crate) mod text;
 mod top;
 mod usage;
+mod watch;
 mod who;
 mod windows;
 
@@ -52,6 +53,7 @@ pub(crate) use exit::{DATA_ERROR, Usage};
 On a LAN:
   sudo lanscribe run               capture until told to stop
   lanscribe status                 how that goes
+  lanscribe watch                  who talks right now
 
 Exit status: 0 success, 64 wrong usage, 65 damaged or foreign data, 66 nothing of that name, 78 wrong
 configuration; others as in sysexits.h."
@@ -66,6 +68,7 @@ enum Command {
     Read(read::ReadArgs),
     Run(run::RunArgs),
     Status(status::StatusArgs),
+    Watch(watch::WatchArgs),
     Devices(devices::DevicesArgs),
     Device(device::DeviceArgs),
     Flows(flows::FlowsArgs),
@@ -91,6 +94,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Read(args) => read::run(&args),
         Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Devices(args) => devices::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Device(args) => device::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Flows(args) => flows::run(&args).map(|()| ExitCode::SUCCESS),
