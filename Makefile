@@ -2,9 +2,11 @@
 #
 #   make run            build, read a sample capture, show what is in it
 #   make test           all tests, against the list of those that may be skipped
+#   make test-live      what takes minutes: a hundred ends under load, a file that is locked for a minute (root only)
 #   make check          what CI refuses: format, lints, docs, licences of what is built in
 #   make bench          micro-benchmarks of decode, flow table and rollup
 #   make bench-read     the two-million-packet day: CPU and memory beside softflowd and nfpcapd
+#   make bench-live     `lanscribe run` at 1,000 to 200,000 packets a second beside softflowd and tcpdump (root only)
 #   make bench-queries  the documented questions on a file of 300 devices and 90 days (some minutes, 1.5 GB)
 #   make help           this
 
@@ -13,7 +15,7 @@ CARGO := cross/cargo
 PROGRAM := target/release/lanscribe
 SAMPLE := tests/sample/home.pcap
 
-.PHONY: help run build test check deny bench bench-read bench-queries clean
+.PHONY: help run build test test-live check deny bench bench-read bench-live bench-queries clean
 .DEFAULT_GOAL := help
 
 help:
@@ -40,6 +42,10 @@ test:
 	@cross/prepare test
 	tests/run
 
+test-live:
+	@cross/prepare test
+	$(CARGO) test --package lanscribe --test tests --locked -- --ignored --test-threads 1 --nocapture live:: daemon::
+
 check:
 	@cross/prepare run
 	$(CARGO) fmt --all --check
@@ -56,6 +62,15 @@ bench:
 bench-read: build
 	@cross/prepare bench
 	tests/bench/read
+
+bench-live: build target/bench/day.pcap
+	@cross/prepare bench
+	tests/bench/live
+
+# Two million packets of a home, made of smaller captures.
+target/bench/day.pcap:
+	mkdir -p target/bench
+	$(CARGO) run --release --locked --package lanscribe --example multiply -- --out $@
 
 bench-queries: build
 	@cross/prepare test

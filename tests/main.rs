@@ -4,13 +4,17 @@
 
 mod captures;
 mod configuration;
+mod daemon;
 mod documented;
+mod live;
 mod people;
 mod reading;
 mod readme;
+mod running;
 mod sample;
 mod support;
 mod trouble;
 mod vendor;
+mod watch;
 
 use support::skip;
