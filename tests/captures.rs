@@ -12,7 +12,7 @@ use crate::support::{SHARED_CAPTURES, number, open, read, rows, said};
 const TINY: &str = "[limits]\nflows = 8\ndevices = 8\nendpoints_per_minute = 2\nrows_per_minute = 8\n";
 
 /// The windows of a level in which its rows do not add up to what was captured.
-fn broken_windows(db: &Connection, level: &str) -> Vec<Vec<String>> {
+pub(crate) fn broken_windows(db: &Connection, level: &str) -> Vec<Vec<String>> {
     let sums = |kind: &str, unit: &str| {
         format!(
             "coalesce(sum({unit}_up) + sum(CASE direction WHEN 0 THEN {unit}_down ELSE 0 END), 0)

@@ -241,6 +241,59 @@ fn the_exit_status_says_what_was_wrong() {
 }
 
 #[test]
+fn merged_devices_are_one_to_people_and_told_apart_for_programs() {
+    let home = Home::new();
+    let before = home.ask(&["devices", "--json"]);
+    // As `lanscribe merge` does: the camera, which came first, into the bulb.
+    open(&home.db)
+        .execute_batch(
+            "UPDATE device SET same_as = (SELECT id FROM device WHERE mac LIKE '%:03') WHERE mac LIKE '%:02';
+             UPDATE device SET name = 'Camera, hall' WHERE mac LIKE '%:03'",
+        )
+        .unwrap();
+    let text = |arguments: &[&str]| String::from_utf8(home.ask(arguments).stdout).unwrap();
+    let json = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let table = text(&["devices"]);
+    assert_eq!(table.lines().count(), 3, "{table}");
+    let row: Vec<&str> = table.lines().nth(1).unwrap().split("  ").filter(|cell| !cell.is_empty()).collect();
+    let cells = ["Camera, hall", "02:00:00:00:00:03 +1", "192.168.1.30 +1", "49.2 kB", "32.3 kB"];
+    assert_eq!(row.iter().map(|cell| cell.trim()).take(5).collect::<Vec<_>>(), cells, "{table}");
+    let table = text(&["devices", "--since", "2023-11-15", "--sort", "name"]);
+    assert!(table.contains("25.0 kB") && table.lines().count() == 3, "the sums of the period too: {table}");
+
+    let (before, after) =
+        (json(&String::from_utf8(before.stdout).unwrap()), json(&text(&["devices", "--json"])));
+    assert_eq!(before.len(), after.len());
+    for (before, after) in before.iter().zip(&after) {
+        let camera = after["mac"] == "02:00:00:00:00:02";
+        assert_eq!(
+            after["merged_into"],
+            if camera { "02:00:00:00:00:03".into() } else { serde_json::Value::Null }
+        );
+        assert_eq!(after["bytes_sent"], before["bytes_sent"], "{after}");
+    }
+    let top = text(&["top"]);
+    assert!(top.contains("Camera, hall       02:00:00:00:00:03 +1"), "{top}");
+    let top = json(&text(&["top", "--json"]));
+    assert!(top.len() == 2 && top.iter().all(|row| row["mac"] != "02:00:00:00:00:02"), "{top:?}");
+
+    // The one that it is now comes first, also when the other one was seen last.
+    let swap = "UPDATE device SET same_as = CASE WHEN same_as IS NULL THEN (SELECT id FROM device WHERE mac LIKE '%:02') END WHERE id <> 2";
+    for (root, other) in
+        [("02:00:00:00:00:03", "02:00:00:00:00:02"), ("02:00:00:00:00:02", "02:00:00:00:00:03")]
+    {
+        let screen = text(&["device", "camera"]);
+        let is_head = |line: &&str| line.contains("MAC") || !line.starts_with(' ');
+        let heads: Vec<&str> = screen.lines().filter(is_head).collect();
+        assert!(heads[0] == "Camera, hall" && heads[1].contains(root), "{screen}");
+        assert!(heads[2] == "and, merged into it:" && heads[3].contains(other), "{screen}");
+        open(&home.db).execute_batch(swap).unwrap();
+    }
+}
+
+#[test]
 fn who_stops_reading_is_no_error() {
     let home = Home::new();
     for question in ["flows", "devices", "usage"] {
