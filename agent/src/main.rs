@@ -9,6 +9,7 @@ mod daemon;
 mod group;
 mod log;
 mod store;
+mod text;
 mod vendor;
 
 use std::process::ExitCode;

@@ -10,9 +10,10 @@ use super::names::Names;
 use super::period::{self, Edge};
 use super::place::{Place, PlaceArgs};
 use super::reader::Reader;
-use super::{say, text, who};
+use super::{say, who};
 use crate::control::{Flushed, Request};
 use crate::store::{Change, Store};
+use crate::text;
 
 /// Give a device a name
 ///

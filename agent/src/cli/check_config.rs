@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
-use super::text::visible;
 use crate::config::{Config, DEFAULT_PATH, quoted};
+use crate::text::visible;
 
 /// Check a configuration file, without starting anything
 ///

@@ -12,10 +12,10 @@ use super::listing::{Column, Form, Listing, Value, small_table, stdout};
 use super::names::{self, Names};
 use super::reader::Reader;
 use super::sums::{Filter, Key, Sum, sums};
-use super::text::{bytes, count, visible};
 use super::top::{Sort, ranked};
 use super::who::{self, Who};
 use super::windows::{By, windows};
+use crate::text::{bytes, count, visible};
 
 /// Rows of each part of the screen.
 const ADDRESSES: usize = 8;

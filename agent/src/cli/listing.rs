@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
 use super::reader::Reader;
-use super::text;
+use crate::text;
 
 /// In what form rows are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

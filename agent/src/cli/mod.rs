@@ -19,7 +19,6 @@ mod reader;
 mod run;
 mod status;
 mod sums;
-pub(crate) mod text;
 mod top;
 mod usage;
 mod watch;
@@ -31,6 +30,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub(crate) use exit::{DATA_ERROR, Usage};
+
+use crate::text;
 
 /// Writes down what every device on a LAN does, in one SQLite file
 ///

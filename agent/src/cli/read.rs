@@ -16,10 +16,10 @@ use lanscribe_core::stats::Stats;
 use signal_hook::consts::SIGINT;
 
 use super::args::READ_DB;
-use super::text;
 use crate::capture::{self, CaptureError, Source, Tally};
 use crate::config::Config;
 use crate::store::{Capture, Captures, Store, StoreError};
+use crate::text;
 use crate::vendor::Registry;
 
 /// Rows that wait in memory before they are written: many share what a flush costs, and memory stays flat.

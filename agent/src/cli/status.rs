@@ -9,8 +9,8 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::place::PlaceArgs;
-use super::text::{bytes, count, duration, json_line, visible};
 use crate::control::{self, ClientError, Health, Request, Status, StoreStatus};
+use crate::text::{bytes, count, duration, json_line, visible};
 
 /// As `systemctl status` has it.
 const NOT_RUNNING: u8 = 3;

@@ -8,7 +8,7 @@ use lanscribe_core::addr::MacAddr;
 use super::exit::{NotFound, Usage};
 use super::names::{Device, Names};
 use super::reader::Reader;
-use super::text::visible;
+use crate::text::visible;
 
 /// Candidates that are listed before the rest is only counted.
 const LISTED: usize = 10;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use lanscribe_core::addr::{Prefix, is_private};
 
 use super::reader::quoted;
-use crate::cli::text::is_hidden;
+use crate::text::is_hidden;
 
 /// Characters of a name that an owner gives, to a device or to a tap.
 pub(super) const NAME: usize = 64;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::text::visible;
+use crate::text::visible;
 
 /// Why a configuration could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -255,7 +255,7 @@ pub(crate) fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if crate::cli::text::is_hidden(c) => out += &format!("\\U{:08x}", u32::from(c)),
+            c if crate::text::is_hidden(c) => out += &format!("\\U{:08x}", u32::from(c)),
             c => out.push(c),
         }
     }

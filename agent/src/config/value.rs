@@ -13,7 +13,7 @@ use tracing::Level;
 use super::check::{NAME, check_filter, check_interface, check_name, check_network};
 use super::daemon::Interfaces;
 use super::reader::{Section, is_a, quoted};
-use crate::cli::text::is_hidden;
+use crate::text::is_hidden;
 
 /// Devices that can be named.
 const LABELS: usize = 1024;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, naming, write};
-use crate::cli::text::is_hidden;
+use crate::text::is_hidden;
 
 /// Characters of a label.
 const LABEL: usize = 64;

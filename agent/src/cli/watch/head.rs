@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 
 use super::ink::{HEADING, Ink, cut, lasted, width, wrap};
 use super::model::Model;
-use crate::cli::text::{bytes, count, visible};
 use crate::control::{Health, Interface, Status};
+use crate::text::{bytes, count, visible};
 
 /// Between two parts.
 const GAP: &str = "  ";

@@ -3,7 +3,7 @@
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Span;
 
-use crate::cli::text::duration;
+use crate::text::duration;
 
 /// Which styles there are. Only green and red are used, which are read on dark and on light; nothing is told by colour
 /// alone.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use lanscribe_core::addr::MacAddr;
 
-use crate::cli::text::visible;
 use crate::control::{DeviceTraffic, Status};
+use crate::text::visible;
 
 /// Samples that are kept of each device: what the longest sparkline has room for.
 pub(super) const HISTORY: usize = 60;

@@ -8,7 +8,7 @@ use ratatui::widgets::{Paragraph, Widget as _};
 use super::ink::{FAINT, HEADING, Ink, cut, width};
 use super::model::Model;
 use super::{head, table};
-use crate::cli::text::visible;
+use crate::text::visible;
 
 /// Smaller ones have room for nothing.
 const LEAST: (u16, u16) = (30, 6);

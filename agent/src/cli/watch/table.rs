@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use super::ink::{CHOSEN, FAINT, HEADING, Ink, cut, fill, lasted};
 use super::model::{Device, HISTORY, Model};
 use crate::cli::device::bar;
-use crate::cli::text::{bytes, visible};
+use crate::text::{bytes, visible};
 use crate::vendor::short;
 
 /// Room of a number of bytes: `99.9 kB`.

@@ -74,7 +74,7 @@ fn is_problem(line: &str) -> bool {
     let Some((place, what)) = line.split_once(": ") else { return false };
     let number = place.strip_prefix("x.toml:").and_then(|n| n.parse::<usize>().ok());
     let is_said = what.split_once(": ").is_some_and(|(key, what)| !key.is_empty() && !what.is_empty());
-    number.is_some_and(|n| n > 0) && is_said && !line.chars().any(crate::cli::text::is_hidden)
+    number.is_some_and(|n| n > 0) && is_said && !line.chars().any(crate::text::is_hidden)
 }
 
 proptest! {
