@@ -8,6 +8,7 @@ mod control;
 mod daemon;
 mod group;
 mod log;
+mod mac_text;
 mod store;
 mod text;
 mod vendor;

@@ -12,7 +12,7 @@ use super::place::{Place, PlaceArgs};
 use super::reader::Reader;
 use super::{say, who};
 use crate::control::{Flushed, Request};
-use crate::store::{Change, Store};
+use crate::store::{Change, Store, integer};
 use crate::text;
 
 /// Give a device a name
@@ -126,10 +126,7 @@ pub(crate) fn flush(args: &FlushArgs) -> Result<()> {
     let place = args.daemon.place()?;
     match place.ask::<Flushed>(&Request::Flush)? {
         Some(flushed) => {
-            say(format_args!(
-                "{} rows written",
-                text::count(i64::try_from(flushed.rows).unwrap_or(i64::MAX))
-            ));
+            say(format_args!("{} rows written", text::count(integer(flushed.rows))));
             Ok(())
         }
         None => Err(NotFound(format!(

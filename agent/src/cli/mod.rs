@@ -1,6 +1,6 @@
 //! The command line: what can be asked, and how it is answered.
 
-pub(crate) mod args;
+mod args;
 mod change;
 mod check_config;
 mod coverage;

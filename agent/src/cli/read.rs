@@ -18,7 +18,7 @@ use signal_hook::consts::SIGINT;
 use super::args::READ_DB;
 use crate::capture::{self, CaptureError, Source, Tally};
 use crate::config::Config;
-use crate::store::{Capture, Captures, Store, StoreError};
+use crate::store::{Capture, Captures, Store, StoreError, integer};
 use crate::text;
 use crate::vendor::Registry;
 
@@ -185,9 +185,9 @@ fn progress_bar(files: &[PathBuf], quiet: bool) -> ProgressBar {
 
 /// What was read, and every limit that was reached.
 fn report(tallies: &[Tally], db: &Path, stats: &Stats) {
-    let count = |n: u64| text::count(i64::try_from(n).unwrap_or(i64::MAX));
+    let count = |n: u64| text::count(integer(n));
     let (frames, bytes) = tallies.iter().fold((0, 0_u64), |sum, t| (sum.0 + t.frames, sum.1 + t.bytes));
-    let bytes = text::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let bytes = text::bytes(integer(bytes));
     let devices = count(stats.devices as u64);
     super::say(format_args!(
         "read {} packets, {bytes}, of {devices} devices into {}",

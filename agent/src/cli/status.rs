@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::place::PlaceArgs;
 use crate::control::{self, ClientError, Health, Request, Status, StoreStatus};
+use crate::store::integer;
 use crate::text::{bytes, count, duration, json_line, visible};
 
 /// As `systemctl status` has it.
@@ -79,7 +80,6 @@ fn down(file: &Path, socket: &Path) -> Status {
 
 /// Each line as its title and its text.
 fn lines(status: &Status, zone: &TimeZone) -> Vec<(&'static str, String)> {
-    let int = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let at = |millis: i64| {
         let at = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
         at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
@@ -111,9 +111,9 @@ fn lines(status: &Status, zone: &TimeZone) -> Vec<(&'static str, String)> {
                 "packets",
                 format!(
                     "{}, {}; {} a second now",
-                    count(int(status.packets)),
-                    bytes(int(status.bytes)),
-                    count(int(status.packets_per_second))
+                    count(integer(status.packets)),
+                    bytes(integer(status.bytes)),
+                    count(integer(status.packets_per_second))
                 ),
             ));
             lines.push(("drops", drops(status)));
@@ -121,8 +121,8 @@ fn lines(status: &Status, zone: &TimeZone) -> Vec<(&'static str, String)> {
                 "devices",
                 format!(
                     "{}, with {} open flows",
-                    count(int(status.devices as u64)),
-                    count(int(status.open_flows as u64))
+                    count(integer(status.devices as u64)),
+                    count(integer(status.open_flows as u64))
                 ),
             ));
             lines.push(("sees", sees(status)));
@@ -130,22 +130,27 @@ fn lines(status: &Status, zone: &TimeZone) -> Vec<(&'static str, String)> {
     }
     let store = &status.store;
     let log = if store.wal_bytes > 0 {
-        format!(", and {} beside it in its -wal", bytes(int(store.wal_bytes)))
+        format!(", and {} beside it in its -wal", bytes(integer(store.wal_bytes)))
     } else {
         String::new()
     };
-    lines.push(("file", format!("{}, {}{log}", store.file, bytes(int(store.bytes)))));
+    lines.push(("file", format!("{}, {}{log}", store.file, bytes(integer(store.bytes)))));
     let next = store.next_write.map_or(String::new(), |next| {
         format!(
             "; {} rows wait, next in {}",
-            count(int(store.pending_rows as u64)),
+            count(integer(store.pending_rows as u64)),
             duration((next - status.now).max(0))
         )
     });
     let last = match store.last_write {
         Some(last) if status.health == Health::Down => ago(last),
         Some(last) => {
-            format!("{}, in {} ms; {} rows so far", ago(last), store.last_write_ms, count(int(store.rows)))
+            format!(
+                "{}, in {} ms; {} rows so far",
+                ago(last),
+                store.last_write_ms,
+                count(integer(store.rows))
+            )
         }
         None => "none yet".to_owned(),
     };
@@ -169,15 +174,14 @@ fn lines(status: &Status, zone: &TimeZone) -> Vec<(&'static str, String)> {
 
 #[allow(clippy::cast_precision_loss)] // three digits are shown
 fn drops(status: &Status) -> String {
-    let int = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let lost = status.dropped + status.interface_dropped;
     if lost == 0 {
         return "none".to_owned();
     }
     format!(
         "{} found the ring full, {} were lost by the interface ({} of all)",
-        count(int(status.dropped)),
-        count(int(status.interface_dropped)),
+        count(integer(status.dropped)),
+        count(integer(status.interface_dropped)),
         percent(lost as f64 / (status.packets + lost) as f64)
     )
 }

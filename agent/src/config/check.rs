@@ -7,8 +7,8 @@ use lanscribe_core::addr::{Prefix, is_private};
 use super::reader::quoted;
 use crate::text::is_hidden;
 
-/// Characters of a name that an owner gives, to a device or to a tap.
-pub(super) const NAME: usize = 64;
+/// Characters of a name that an owner gives, to a device or to a tap: as many as a label that is given by command.
+pub(super) const NAME: usize = crate::store::LABEL;
 /// Bytes of an interface's name: IFNAMSIZ, less the zero at its end.
 const INTERFACE: usize = 15;
 

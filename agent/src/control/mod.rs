@@ -29,7 +29,7 @@ pub(crate) enum Request {
     /// What a device talks to just now: answered by a list of [`Conversation`].
     Talks {
         /// Whose conversations.
-        #[serde(with = "mac_text")]
+        #[serde(with = "crate::mac_text")]
         device: MacAddr,
     },
     /// Something that the owner decides.
@@ -111,7 +111,7 @@ pub(crate) struct Flushed {
 /// What a device moved since the daemon started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DeviceTraffic {
-    #[serde(with = "mac_text")]
+    #[serde(with = "crate::mac_text")]
     pub(crate) mac: MacAddr,
     pub(crate) frames_sent: u64,
     pub(crate) bytes_sent: u64,
@@ -133,19 +133,4 @@ pub(crate) struct Conversation {
     pub(crate) bytes_down: u64,
     /// Milliseconds since 1970.
     pub(crate) last_seen: i64,
-}
-
-/// MAC addresses as text.
-pub(crate) mod mac_text {
-    use lanscribe_core::addr::MacAddr;
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    pub(crate) fn serialize<S: Serializer>(mac: &MacAddr, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(mac)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MacAddr, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|_| D::Error::custom(format!("{text:?} is no MAC address")))
-    }
 }

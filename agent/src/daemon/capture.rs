@@ -1,7 +1,7 @@
 //! The capture thread: every interface's ring, one pipeline, and a look at the clock once a second.
 
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use lanscribe_core::pipeline::Pipeline;
@@ -9,6 +9,7 @@ use lanscribe_core::time::{Span, Timestamp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::ask::{Ask, Asking, Progress, TapProgress, conversation, device_traffic};
+use super::lock;
 use super::outbox::Outbox;
 use super::writer::Reply;
 use crate::capture::{BLOCK_TIMEOUT, Own, Sight, Tap, TapError};
@@ -349,7 +350,7 @@ impl Capture {
             pending: self.pipeline.pending() + self.outbox.rows(),
             flush_due: Some(self.flush_due),
         };
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+        *lock(&self.progress) = progress;
     }
 }
 

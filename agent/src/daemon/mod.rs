@@ -17,7 +17,7 @@ pub(crate) mod writer;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -136,6 +136,11 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     };
     let lost = lost.map(|lost| io::Error::other(lost).into());
     outcome([fatal.map(anyhow::Error::from), of_capture, lost])
+}
+
+/// What the lock holds is whole at any time, also after a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The first error is what the run ends with, and whoever started it says that one; others are said here.

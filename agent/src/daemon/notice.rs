@@ -2,9 +2,10 @@
 
 use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
+use super::lock;
 use super::writer::{Job, Settings};
 
 /// The newest settings, and a thread that brings them to the writer. While that one waits for the disk only the newest
@@ -46,10 +47,6 @@ impl Notice {
         change(&mut self.settings());
         let _ = self.fresh.try_send(());
     }
-}
-
-fn lock(settings: &Mutex<Settings>) -> MutexGuard<'_, Settings> {
-    settings.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use lanscribe_core::time::Timestamp as PacketTime;
 
 use super::ask::{Ask, Asking, Progress, TapProgress};
 use super::disk;
+use super::lock;
 use super::notice::Notice;
 use super::recent::{Frames, Recent};
 use super::writer::{Job, WriterStatus};
@@ -53,7 +54,7 @@ impl Daemon {
 
     /// Takes the right to one flush on request, or says how long there is none.
     pub(super) fn claim_flush(&self, now: Instant, every: Duration) -> Option<Duration> {
-        let mut last = self.last_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last_flush);
         let wait = last.map_or(Duration::ZERO, |last| every.saturating_sub(now.duration_since(last)));
         if wait.is_zero() {
             *last = Some(now);
@@ -77,16 +78,16 @@ impl Daemon {
                 waiting.join(", ")
             ),
         }
-        *self.stale.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+        *lock(&self.stale) = waiting;
     }
 
     /// How it goes.
     pub(super) fn status(&self) -> Status {
-        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let progress = lock(&self.progress).clone();
         let (written, hints) = (self.written(), progress.hints);
         let now = Timestamp::now();
-        let sum = |of: fn(&TapProgress) -> u64| progress.taps.iter().map(of).sum();
-        let last_hour = self.recent.lock().unwrap_or_else(PoisonError::into_inner).since(frames(&progress));
+        let frames = frames(&progress);
+        let last_hour = lock(&self.recent).since(frames);
         let due = progress.flush_due.map(|due| due.saturating_duration_since(Instant::now()));
         let limits = progress.stats.limits().into_iter().filter(|(_, count)| *count > 0);
         let mut status = Status {
@@ -98,11 +99,11 @@ impl Daemon {
             since: self.since.as_millisecond(),
             now: now.as_millisecond(),
             interfaces: progress.taps.iter().map(interface).collect(),
-            packets: sum(|tap| tap.captured),
-            bytes: sum(|tap| tap.bytes),
+            packets: frames.captured,
+            bytes: progress.taps.iter().map(|tap| tap.bytes).sum(),
             packets_per_second: progress.packets_per_second,
-            dropped: sum(|tap| tap.dropped),
-            interface_dropped: sum(|tap| tap.interface_dropped),
+            dropped: frames.dropped,
+            interface_dropped: frames.interface_dropped,
             ring: self.ring as u64,
             devices: progress.stats.devices,
             open_flows: progress.stats.open_flows,
@@ -139,8 +140,8 @@ impl Daemon {
 
     /// Notes what was captured and lost until now, for what is said of the last hour.
     pub(super) fn note_counts(&self) {
-        let frames = frames(&self.progress.lock().unwrap_or_else(PoisonError::into_inner));
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now(), frames);
+        let frames = frames(&lock(&self.progress));
+        lock(&self.recent).note(Instant::now(), frames);
     }
 
     /// How the writer stands.
@@ -149,7 +150,7 @@ impl Daemon {
     }
 
     fn stale(&self) -> Vec<&'static str> {
-        self.stale.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.stale).clone()
     }
 }
 

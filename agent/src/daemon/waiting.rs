@@ -1,11 +1,12 @@
 //! The time before there is anything to capture on: an interface that is not there yet, or not switched on.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Result;
 use jiff::Timestamp;
 
+use super::lock;
 use crate::capture::{InterfaceError, Machine, Own};
 use crate::clock;
 use crate::config::{Config, Interfaces};
@@ -71,7 +72,7 @@ impl Waiting {
                     if told.replace(kind) != Some(kind) {
                         tracing::warn!("{missing}; waiting for it");
                     }
-                    *self.what.lock().unwrap_or_else(PoisonError::into_inner) = missing.waited_for();
+                    *lock(&self.what) = missing.waited_for();
                 }
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -80,7 +81,7 @@ impl Waiting {
 
     /// What is waited for.
     pub(super) fn what(&self) -> String {
-        self.what.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.what).clone()
     }
 
     /// How it goes: it does not, yet.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use lanscribe_core::addr::MacAddr;
 use lanscribe_core::pipeline::Batch;
 use tokio::sync::oneshot;
 
+use super::lock;
 use crate::clock;
 use crate::config::Config;
 use crate::store::{Change, ChangeError, Clock, Retention, StoreError};
@@ -212,11 +213,6 @@ impl Stop {
         let waited = self.changed.wait_timeout_while(asked, time, |asked| !*asked);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
-}
-
-/// What the lock holds is whole at any time, also after a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the thread has.

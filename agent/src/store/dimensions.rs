@@ -205,6 +205,6 @@ pub(super) fn text(address: IpAddr) -> String {
 }
 
 /// A count as SQLite's integer. Nothing that is counted here comes near 2^63.
-pub(super) fn integer(count: u64) -> i64 {
+pub(crate) fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

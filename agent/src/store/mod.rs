@@ -20,8 +20,9 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 pub(crate) use captures::{Capture, Captures};
+pub(crate) use dimensions::integer;
 pub(crate) use level::Level;
-pub(crate) use owner::{Change, ChangeError};
+pub(crate) use owner::{Change, ChangeError, LABEL};
 pub(crate) use remember::{Recollection, recall};
 pub(crate) use retain::Retention;
 pub(crate) use run::{Clock, Run};

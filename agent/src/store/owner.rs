@@ -13,7 +13,7 @@ use super::{Store, StoreError, naming, write};
 use crate::text::is_hidden;
 
 /// Characters of a label.
-const LABEL: usize = 64;
+pub(crate) const LABEL: usize = 64;
 /// Characters of a mark's text.
 const MARK: usize = 200;
 
@@ -24,7 +24,7 @@ pub(crate) enum Change {
     /// Calls a device something, or takes its label away.
     Label {
         /// Which one.
-        #[serde(with = "mac")]
+        #[serde(with = "crate::mac_text")]
         device: MacAddr,
         /// The label; none takes it away.
         #[serde(default)]
@@ -35,7 +35,7 @@ pub(crate) enum Change {
         /// What it says.
         text: String,
         /// Whom it is about, if it is about one device.
-        #[serde(default, with = "maybe_mac")]
+        #[serde(default, with = "crate::mac_text::maybe")]
         device: Option<MacAddr>,
         /// Milliseconds since 1970.
         start: i64,
@@ -46,16 +46,16 @@ pub(crate) enum Change {
     /// Says that a device is another one with a new address.
     Merge {
         /// Which one.
-        #[serde(with = "mac")]
+        #[serde(with = "crate::mac_text")]
         device: MacAddr,
         /// Which it is.
-        #[serde(with = "mac")]
+        #[serde(with = "crate::mac_text")]
         into: MacAddr,
     },
     /// Takes that back.
     Unmerge {
         /// Which one.
-        #[serde(with = "mac")]
+        #[serde(with = "crate::mac_text")]
         device: MacAddr,
     },
 }
@@ -303,35 +303,4 @@ fn unmerge(db: &Connection, mac: MacAddr, now: i64) -> Result<String, Stopped> {
     let other = naming::refresh(db, root)?;
     write::insert_event(db, now, "unmerge", Some(device.id), "by itself again")?;
     Ok(format!("{mac} is by itself again, called \"{called}\"; the other one is \"{other}\""))
-}
-
-/// A MAC address as text, in each spelling that people use.
-mod mac {
-    use super::MacAddr;
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    pub(super) fn serialize<S: Serializer>(mac: &MacAddr, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(mac)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<MacAddr, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// The same, where there may be none.
-mod maybe_mac {
-    use super::MacAddr;
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    pub(super) fn serialize<S: Serializer>(mac: &Option<MacAddr>, to: S) -> Result<S::Ok, S::Error> {
-        match mac {
-            Some(mac) => to.collect_str(mac),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MacAddr>, D::Error> {
-        Option::<String>::deserialize(from)?.map(|text| text.parse().map_err(D::Error::custom)).transpose()
-    }
 }

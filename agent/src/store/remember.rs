@@ -21,7 +21,7 @@ type Bound = (MacAddr, IpAddr, Source, (Timestamp, Timestamp));
 /// Devices, networks and addresses of earlier runs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recollection {
-    /// In order of their ids, and whether they were gateways.
+    /// Whether they were gateways; these first, then those that were seen last.
     devices: Vec<(MacAddr, bool)>,
     /// Networks that the LAN announced, and when they were last heard of.
     networks: Vec<(Prefix, Timestamp)>,

@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use super::ink::{HEADING, Ink, cut, lasted, width, wrap};
 use super::model::Model;
 use crate::control::{Health, Interface, Status};
+use crate::store::integer;
 use crate::text::{bytes, count, visible};
 
 /// Between two parts.
@@ -37,10 +38,10 @@ fn parts(model: &Model, ink: Ink) -> Vec<Span<'static>> {
     let Some(status) = model.status() else { return parts };
     let dropped = status.dropped.saturating_add(status.interface_dropped);
     if dropped > 0 {
-        parts.push(Span::styled(format!("{} dropped", count(int(dropped))), ink.bad()));
+        parts.push(Span::styled(format!("{} dropped", count(integer(dropped))), ink.bad()));
     }
     if model.lost().is_none() {
-        parts.push(Span::raw(format!("{} packets/s", count(int(status.packets_per_second)))));
+        parts.push(Span::raw(format!("{} packets/s", count(integer(status.packets_per_second)))));
         parts.push(Span::raw(model.bits().map_or_else(|| "- bit/s".to_owned(), bits)));
     }
     if dropped == 0 {
@@ -84,7 +85,7 @@ fn file(status: &Status) -> String {
         Some(last) => format!("written {} ago", lasted(status.now - last)),
         None => "not yet written".to_owned(),
     };
-    format!("{} {}, {written}", visible(name), bytes(int(store.bytes.saturating_add(store.wal_bytes))))
+    format!("{} {}, {written}", visible(name), bytes(integer(store.bytes.saturating_add(store.wal_bytes))))
 }
 
 /// What is wrong, the most urgent first.
@@ -118,15 +119,11 @@ fn pack(parts: Vec<Span<'static>>, room: usize, most: usize) -> Vec<Line<'static
 
 /// Bits a second in decimal units.
 fn bits(rate: u64) -> String {
-    bytes(int(rate)).replace('B', "bit") + "/s"
+    bytes(integer(rate)).replace('B', "bit") + "/s"
 }
 
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use super::ink::{CHOSEN, FAINT, HEADING, Ink, cut, fill, lasted};
 use super::model::{Device, HISTORY, Model};
 use crate::cli::device::bar;
+use crate::store::integer;
 use crate::text::{bytes, visible};
 use crate::vendor::short;
 
@@ -113,14 +114,14 @@ fn row(device: &Device, chosen: bool, columns: Columns, ink: Ink, (peak, now): (
     // Many names begin with it.
     let vendor = device.vendor.as_deref().map(short).filter(|vendor| !device.name.contains(&**vendor));
     let vendor = vendor.unwrap_or_default();
-    let rate = |rate: Option<u64>| rate.map_or_else(|| "-".to_owned(), |rate| bytes(int(rate)));
+    let rate = |rate: Option<u64>| rate.map_or_else(|| "-".to_owned(), |rate| bytes(integer(rate)));
     let cells = Cells {
         name: device.name.clone(),
         vendor,
         up: rate(device.rate.map(|(up, _)| up)),
         down: rate(device.rate.map(|(_, down)| down)),
         bars: bars(device, peak, columns.bars),
-        total: bytes(int(device.total())),
+        total: bytes(integer(device.total())),
         seen: ago(now - device.last_seen),
     };
     let new = if device.new { Span::styled("new ", ink.good()) } else { Span::raw("    ") };
@@ -160,7 +161,7 @@ impl Cells {
 /// The last samples as bars, the latest on the right.
 fn bars(device: &Device, peak: u64, room: usize) -> String {
     let skip = device.history.len().saturating_sub(room);
-    device.history.iter().skip(skip).map(|rate| bar(int(*rate), int(peak))).collect()
+    device.history.iter().skip(skip).map(|rate| bar(integer(*rate), integer(peak))).collect()
 }
 
 /// Whom the chosen device talks to, in so many lines.
@@ -196,8 +197,8 @@ pub(super) fn talks(model: &Model, room: usize, height: usize) -> Vec<Line<'stat
                 line([
                     &visible(&talk.endpoint),
                     &visible(&talk.service),
-                    &bytes(int(talk.up)),
-                    &bytes(int(talk.down)),
+                    &bytes(integer(talk.up)),
+                    &bytes(integer(talk.down)),
                     &ago(now - talk.last_seen),
                 ]),
                 Style::new(),
@@ -211,10 +212,6 @@ pub(super) fn talks(model: &Model, room: usize, height: usize) -> Vec<Line<'stat
 /// How long ago something was: `now`, `12 s`, `3h12m`.
 fn ago(millis: i64) -> String {
     if millis < 2_000 { "now".to_owned() } else { lasted(millis) }
-}
-
-fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

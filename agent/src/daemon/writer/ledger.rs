@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use lanscribe_core::pipeline::Batch;
 
 use super::damage::{Answer, Stuck, beside, set_aside};
-use super::{Now, Settings, WriterStatus, lock};
+use super::{Now, Settings, WriterStatus};
+use crate::daemon::lock;
 use crate::group;
 use crate::store::{Change, ChangeError, Clock, Retention, Run, Store, StoreError};
 

@@ -1,3 +1,5 @@
+//! The model by itself: samples come with their time, and keys change what is chosen.
+
 use super::*;
 use crate::cli::watch::keys::press;
 use crate::control::{Health, Interface, StoreStatus};

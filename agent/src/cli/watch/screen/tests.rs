@@ -1,3 +1,5 @@
+//! The screen drawn into a buffer, at the sizes that terminals have and at those that none should.
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
