@@ -4,6 +4,7 @@
 mod feed;
 mod interface;
 mod layout;
+mod libpcap;
 mod sight;
 mod source;
 mod tally;
@@ -12,6 +13,7 @@ mod tap;
 pub(crate) use feed::is_packed;
 pub(crate) use interface::{InterfaceError, Machine, Own, link_state};
 pub(crate) use layout::check as check_layout;
+pub(crate) use libpcap::said;
 pub(crate) use sight::{Hints, Sight};
 pub(crate) use source::{CaptureError, Source, read_all};
 pub(crate) use tally::Tally;

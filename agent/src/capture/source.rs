@@ -9,6 +9,7 @@ use lanscribe_core::time::Timestamp;
 use pcap::{Capture, Offline, PacketHeader, Precision};
 
 use super::feed::Feed;
+use super::libpcap::{UnknownLinkType, link_type, said};
 
 /// Why a capture could not be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -20,15 +21,8 @@ pub(crate) enum CaptureError {
     #[error("{}: not a capture that can be read: {} (expected pcap or pcapng, maybe gzip'ed)", .0.display(), .1)]
     Format(PathBuf, String),
     /// Its frames begin in a way that is not understood.
-    #[error("{}: link type {} is not supported; supported are {}", .path.display(), .name, .known)]
-    LinkType {
-        /// The file.
-        path: PathBuf,
-        /// libpcap's name of the link type.
-        name: String,
-        /// The names of those that are understood.
-        known: String,
-    },
+    #[error("{}: {}", .0.display(), .1)]
+    LinkType(PathBuf, UnknownLinkType),
     /// It broke off.
     #[error("{}: read up to packet {after}, then: {reason}", .path.display())]
     Broken {
@@ -79,12 +73,8 @@ impl Source {
             let reason = feed.failure().map_or_else(|| plain(&e, &feed.path), ToString::to_string);
             CaptureError::Format(path.to_owned(), reason)
         })?;
-        let dlt = capture.get_datalink();
-        let link_type = LinkType::from_dlt(dlt.0).ok_or_else(|| CaptureError::LinkType {
-            path: path.to_owned(),
-            name: dlt.get_name().unwrap_or_else(|_| dlt.0.to_string()),
-            known: known_link_types(),
-        })?;
+        let link_type =
+            link_type(capture.get_datalink()).map_err(|e| CaptureError::LinkType(path.to_owned(), e))?;
         Ok(Self { path: path.to_owned(), capture, link_type, feed, frames: 0 })
     }
 
@@ -99,16 +89,10 @@ impl Source {
     }
 }
 
-/// The link types that are understood, for people.
-pub(super) fn known_link_types() -> String {
-    LinkType::names().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
-}
-
 /// What libpcap said, without the name under which it knew the file.
 fn plain(error: &pcap::Error, path: &str) -> String {
-    let text = error.to_string();
-    let text = text.strip_prefix("libpcap error: ").unwrap_or(&text);
-    text.strip_prefix(path).map_or(text, |rest| rest.trim_start_matches([':', ' '])).to_owned()
+    let text = said(error);
+    text.strip_prefix(path).map_or(&*text, |rest| rest.trim_start_matches([':', ' '])).to_owned()
 }
 
 /// Time stamps are read in nanoseconds, which libpcap leaves in the field for microseconds.

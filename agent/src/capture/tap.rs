@@ -7,7 +7,8 @@ use lanscribe_core::decode::LinkType;
 use lanscribe_core::time::Timestamp;
 use pcap::{Active, Capture, Inactive, PacketHeader};
 
-use super::source::{Frame, known_link_types};
+use super::libpcap::{UnknownLinkType, link_type, said};
+use super::source::Frame;
 
 /// How long the kernel may fill a block of the ring before it hands it over. Each handing over is a wake-up; below
 /// 100 ms these cost more than the packets do.
@@ -38,15 +39,8 @@ pub(crate) enum TapError {
     #[error("{0}: capture.filter does not fit this interface: {1}")]
     Filter(String, String),
     /// Its frames begin in a way that is not understood.
-    #[error("{name}: link type {link_type} is not supported; supported are {known}")]
-    LinkType {
-        /// The interface.
-        name: String,
-        /// libpcap's name of its link type.
-        link_type: String,
-        /// The names of those that are understood.
-        known: String,
-    },
+    #[error("{0}: {1}")]
+    LinkType(String, UnknownLinkType),
     /// It was there, and is not any more.
     #[error("{0}: the interface disappeared")]
     Gone(String),
@@ -99,14 +93,10 @@ impl Tap {
             .map_err(open)?;
         let mut capture = capture.setnonblock().map_err(open)?;
         if let Some(filter) = &settings.filter {
-            capture.filter(filter, true).map_err(|e| TapError::Filter(name.to_owned(), plain(&e)))?;
+            capture.filter(filter, true).map_err(|e| TapError::Filter(name.to_owned(), said(&e)))?;
         }
-        let dlt = capture.get_datalink();
-        let link_type = LinkType::from_dlt(dlt.0).ok_or_else(|| TapError::LinkType {
-            name: name.to_owned(),
-            link_type: dlt.get_name().unwrap_or_else(|_| dlt.0.to_string()),
-            known: known_link_types(),
-        })?;
+        let link_type =
+            link_type(capture.get_datalink()).map_err(|e| TapError::LinkType(name.to_owned(), e))?;
         let (counts, latest) = (Counts::default(), [0; 3]);
         let (name, filtered) = (name.to_owned(), settings.filter.is_some());
         Ok(Self { name, capture, link_type, filtered, counts, latest, captured: 0, bytes: 0 })
@@ -192,7 +182,7 @@ impl Tap {
     }
 
     fn broken(&self, error: &pcap::Error) -> TapError {
-        let said = plain(error);
+        let said = said(error);
         // There is no number for it: libpcap has these words only.
         if said.contains("interface disappeared") {
             return TapError::Gone(self.name.clone());
@@ -223,17 +213,12 @@ fn risen(now: u32, before: u32) -> u64 {
 }
 
 fn refused(name: &str, error: &pcap::Error) -> TapError {
-    let said = plain(error);
+    let said = said(error);
     let permission = ["permission", "not permitted", "CAP_NET_RAW"];
     if permission.iter().any(|word| said.contains(word)) {
         return TapError::NotAllowed(name.to_owned(), said);
     }
     TapError::Open(name.to_owned(), said)
-}
-
-fn plain(error: &pcap::Error) -> String {
-    let said = error.to_string();
-    said.strip_prefix("libpcap error: ").unwrap_or(&said).to_owned()
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<TapError>() {
         return Some(match error {
             TapError::NotAllowed(..) => NO_PERMISSION,
-            TapError::LinkType { .. } | TapError::Filter(..) => CONFIG,
+            TapError::LinkType(..) | TapError::Filter(..) => CONFIG,
             // The service manager starts it again, and then the interface is waited for.
             TapError::Gone(_) | TapError::Open(..) => TRY_AGAIN,
             TapError::Broken(..) => IO_ERROR,

@@ -71,10 +71,7 @@ pub(super) fn check_network(network: Prefix) -> Result<(), String> {
 
 /// Has libpcap look at a filter, as it would be for an Ethernet interface.
 pub(super) fn check_filter(filter: &str) -> Result<(), String> {
-    let said = |e: pcap::Error| {
-        let text = e.to_string();
-        text.strip_prefix("libpcap error: ").unwrap_or(&text).to_owned()
-    };
+    let said = |e: pcap::Error| crate::capture::said(&e);
     let ethernet = pcap::Capture::dead(pcap::Linktype::ETHERNET).map_err(said)?;
     ethernet.compile(filter, true).map(drop).map_err(said)
 }

@@ -70,9 +70,7 @@ impl File {
     }
 
     fn stamp(&self) -> Stamp {
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        [self.path.as_path(), Path::new(&log)].map(|path| {
+        [&self.path, &store::beside(&self.path, "-wal")].map(|path| {
             let metadata = path.metadata().ok()?;
             Some((metadata.modified().ok()?, metadata.len()))
         })

@@ -1,13 +1,12 @@
 //! What an error of the store means for the daemon, and how a damaged file is moved out of the way.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::ErrorCode;
 
-use crate::store::{Run, StoreError};
+use crate::store::{Run, StoreError, beside};
 
 /// Within this time a second damage is not taken for an accident.
 const AGAIN: SignedDuration = SignedDuration::from_hours(24);
@@ -97,13 +96,6 @@ fn stamp(text: &[u8]) -> Option<Timestamp> {
     let text = text.strip_suffix('Z')?;
     let at = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", text).ok()?;
     jiff::tz::TimeZone::UTC.to_timestamp(at).ok()
-}
-
-/// `x.db` with `-wal` behind it.
-pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(end);
-    name.into()
 }
 
 #[cfg(test)]

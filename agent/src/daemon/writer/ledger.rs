@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use lanscribe_core::pipeline::Batch;
 
-use super::damage::{Answer, Stuck, beside, set_aside};
+use super::damage::{Answer, Stuck, set_aside};
 use super::{Now, Settings, WriterStatus};
 use crate::daemon::lock;
 use crate::group;
-use crate::store::{Change, ChangeError, Clock, Retention, Run, Store, StoreError};
+use crate::store::{Change, ChangeError, Clock, Retention, Run, Store, StoreError, beside};
 
 /// How long the file is left alone after an error; twice as long each time until something was written.
 const PAUSE: Duration = Duration::from_secs(1);

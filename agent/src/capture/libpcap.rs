@@ -1,0 +1,33 @@
+//! What files and interfaces share of libpcap: what it says, and link types that are not understood.
+
+use std::collections::BTreeSet;
+
+use lanscribe_core::decode::LinkType;
+use pcap::Linktype;
+
+/// What libpcap said, without its name before it.
+pub(crate) fn said(error: &pcap::Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix("libpcap error: ").unwrap_or(&text).to_owned()
+}
+
+/// A link type that is not understood: its frames begin in a way that nobody here can read.
+#[derive(Debug, thiserror::Error)]
+#[error("link type {name} is not supported; supported are {known}")]
+pub(crate) struct UnknownLinkType {
+    /// libpcap's name of it.
+    name: String,
+    /// The names of those that are understood.
+    known: String,
+}
+
+/// What libpcap's number means to the decoder.
+///
+/// # Errors
+/// If it means nothing.
+pub(super) fn link_type(dlt: Linktype) -> Result<LinkType, UnknownLinkType> {
+    LinkType::from_dlt(dlt.0).ok_or_else(|| UnknownLinkType {
+        name: dlt.get_name().unwrap_or_else(|_| dlt.0.to_string()),
+        known: LinkType::names().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
+    })
+}
