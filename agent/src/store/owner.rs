@@ -146,11 +146,15 @@ impl Device {
         Ok(Self { id, mac, name, same_as })
     }
 
+    /// The one that it is merged into, or itself.
+    fn root(&self) -> i64 {
+        self.same_as.unwrap_or(self.id)
+    }
+
     /// The addresses of all that it is one with, its own among them; the first is the one that all are merged into.
     fn all(&self, db: &Connection) -> rusqlite::Result<Vec<String>> {
-        let root = self.same_as.unwrap_or(self.id);
         let sql = "SELECT mac FROM device WHERE id = ?1 OR same_as = ?1 ORDER BY id <> ?1, id";
-        db.prepare_cached(sql)?.query_map([root], |row| row.get(0))?.collect()
+        db.prepare_cached(sql)?.query_map([self.root()], |row| row.get(0))?.collect()
     }
 }
 
@@ -200,7 +204,7 @@ fn label(
             ));
         }
     }
-    let root = device.same_as.unwrap_or(device.id);
+    let root = device.root();
     let event = match name {
         Some(name) => {
             db.execute("UPDATE device SET label = ?2 WHERE id = ?1", (root, name))?;
@@ -255,7 +259,7 @@ fn mark(
 
 fn merge(db: &Connection, mac: MacAddr, into: MacAddr, now: i64) -> Result<String, Stopped> {
     let (device, into) = (Device::find(db, mac)?, Device::find(db, into)?);
-    let root = into.same_as.unwrap_or(into.id);
+    let root = into.root();
     if device.id == into.id {
         return refused(format!("{mac} is the same device already: it was named twice"));
     }
