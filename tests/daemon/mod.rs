@@ -139,11 +139,11 @@ impl Drop for Forgetful {
     }
 }
 
-/// The names of what is in a folder beside configurations, sorted.
+/// The names of what is in a folder beside configurations and the mark of the clock, sorted.
 fn files(lab: &Lab) -> Vec<String> {
     let entries = lab.folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
-    names.retain(|name| !name.ends_with(".toml"));
+    names.retain(|name| !name.ends_with(".toml") && name != "synchronized");
     names.sort();
     names
 }

@@ -92,6 +92,7 @@ impl Lab {
             );
             return None;
         }
+        std::fs::write(lab.folder.path().join("synchronized"), "").unwrap();
         lab.build();
         Some(lab)
     }
@@ -206,13 +207,14 @@ impl Lab {
         done(&mut self.traffic(from, &format!("send {to} {datagrams}")));
     }
 
-    /// The text of a configuration for this lab: listening on the bridge, a file and a socket in the folder, UTC. `extra`
+    /// The text of a configuration for this lab: listening on the bridge, a file and a socket in the folder, UTC, and a
+    /// clock that is right, says the file `synchronized`. `extra`
     /// are lines like `store.flush = "10s"`, which replace lines of that key.
     pub(crate) fn config(&self, extra: &str) -> String {
         let folder = self.folder.path().display();
         let usual = format!(
             "capture.interface = \"{BRIDGE}\"\nstore.file = \"{folder}/lanscribe.db\"\ncontrol.socket = \"{folder}/socket\"\n\
-             site.time_zone = \"UTC\"\nvendor.registry = \"builtin\"\n"
+             site.time_zone = \"UTC\"\nvendor.registry = \"builtin\"\nclock.mark = \"{folder}/synchronized\"\n"
         );
         let key = |line: &str| line.split_once('=').map(|(key, _)| key.trim().to_owned());
         let replaced: Vec<_> = extra.lines().filter_map(key).collect();

@@ -25,7 +25,7 @@ use tracing::Level;
 use crate::store::Retention;
 use reader::{Document, Problems};
 
-pub(crate) use daemon::{Capture, Control, StoreConfig};
+pub(crate) use daemon::{Capture, ClockConfig, Control, StoreConfig};
 pub(crate) use given::Given;
 pub(crate) use reader::{ConfigError, quoted};
 // Named by the daemon, and by the commands that talk to it.
@@ -51,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) devices: usize,
     pub(crate) rows: RowLimits,
     pub(crate) store: StoreConfig,
+    pub(crate) clock: ClockConfig,
     pub(crate) retention: Retention,
     pub(crate) control: Control,
     /// Names of devices.
@@ -75,6 +76,7 @@ impl Default for Config {
             devices: core.devices,
             rows: core.rows,
             store: StoreConfig::default(),
+            clock: ClockConfig::default(),
             retention: Retention::default(),
             control: Control::default(),
             labels: BTreeMap::new(),
@@ -176,6 +178,7 @@ impl Config {
         };
         retention.done();
 
+        let clock = ClockConfig::read(&mut file);
         let control = Control::read(&mut file);
 
         let labels = file.section("labels").labels();
@@ -199,6 +202,7 @@ impl Config {
             devices,
             rows,
             store,
+            clock,
             retention: retained,
             control,
             labels,

@@ -1,7 +1,7 @@
 //! The configuration as a list of keys and values, and what of it can change while the daemon runs.
 
 use super::Config;
-use super::daemon::{Capture, Control, Interfaces, StoreConfig, span};
+use super::daemon::{Capture, ClockConfig, Control, Interfaces, StoreConfig, span};
 use super::reader::quoted;
 use super::value::{level_text, shown, size_text, span_text};
 use crate::store::Retention;
@@ -53,6 +53,7 @@ impl Config {
             devices,
             rows,
             store,
+            clock,
             retention,
             control,
             labels,
@@ -63,6 +64,7 @@ impl Config {
         let Timeouts { active, tcp, tcp_closed, udp, icmp, other } = *timeouts;
         let RowLimits { endpoints, rows } = rows;
         let StoreConfig { file, flush } = store;
+        let ClockConfig { mark, wait } = clock;
         let Retention { minutes, hours, flows: flow_days, days } = retention;
         let Control { socket, group_writes } = control;
 
@@ -106,6 +108,8 @@ impl Config {
             ("retention.flows", age(flow_days)),
             ("retention.hours", age(hours)),
             ("retention.days", age(days)),
+            ("clock.wait", time(span(*wait))),
+            ("clock.mark", mark.as_deref().map_or_else(|| quoted(""), shown)),
             ("control.socket", shown(socket)),
             ("control.group_writes", group_writes.to_string()),
             ("labels", format!("{{ {} }}", labels.join(", "))),

@@ -11,8 +11,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::ask::{Ask, Asking, Progress, TapProgress, conversation, device_traffic};
 use super::lock;
 use super::outbox::Outbox;
+use super::timeline::{Look, Timeline, Turn};
 use super::writer::Reply;
 use crate::capture::{BLOCK_TIMEOUT, Own, Sight, Tap, TapError};
+use crate::clock::Marks;
+use crate::text::span_text;
 
 /// How often the clock is looked at while frames come, and while none do.
 const TURN: Duration = Duration::from_secs(1);
@@ -48,6 +51,16 @@ pub(super) enum End {
     NoWriter,
 }
 
+/// What is known of the clock at the start.
+pub(super) struct Clock {
+    /// Whether somebody says that it is right.
+    pub(super) synchronised: bool,
+    /// Who will.
+    pub(super) marks: Marks,
+    /// The last minute that is in the file.
+    pub(super) stored: Option<Timestamp>,
+}
+
 struct Line {
     tap: Tap,
     last_frame: Option<Timestamp>,
@@ -69,8 +82,11 @@ pub(super) struct Capture {
     progress: Arc<Mutex<Progress>>,
     asks: mpsc::Receiver<Ask>,
     woken: io::PipeReader,
-    /// The wall clock before the rings were looked at.
-    looked_at: Timestamp,
+    /// The time that frames are counted in; looked at before the rings are.
+    timeline: Timeline,
+    /// What the monotonic clock of the timeline is counted from.
+    began: Instant,
+    marks: Marks,
     turn_at: Instant,
     turned: Instant,
     count_at: Instant,
@@ -89,6 +105,7 @@ impl Capture {
         own: &Own,
         outbox: Outbox,
         flush_every: Duration,
+        clock: Clock,
     ) -> io::Result<(Self, Asking, Arc<Mutex<Progress>>)> {
         let (asking, asks, woken) = Asking::new()?;
         let progress = Arc::new(Mutex::new(Progress::default()));
@@ -104,7 +121,9 @@ impl Capture {
             progress: Arc::clone(&progress),
             asks,
             woken,
-            looked_at: clock(),
+            timeline: Timeline::new(look(now), clock.synchronised, clock.stored),
+            began: now,
+            marks: clock.marks,
             turn_at: now,
             turned: now,
             count_at: now,
@@ -174,7 +193,6 @@ impl Capture {
         for line in &mut self.lines {
             line.resting_until = line.resting_until.filter(|&until| until > now);
         }
-        self.looked_at = clock();
         let until = self.lines.iter().filter_map(|line| line.resting_until).fold(until, Instant::min);
         let busy = self.lines.iter().any(|line| line.more);
         let patience = if busy { Duration::ZERO } else { until.saturating_duration_since(now) };
@@ -195,7 +213,10 @@ impl Capture {
         let resting = self.lines.iter().map(|line| line.resting_until.is_some());
         let lines =
             fds[1..].iter().zip(resting).map(|(fd, rests)| !rests && !fd.revents().is_empty()).collect();
-        Ok(Ready { woken: !fds[0].revents().is_empty(), lines })
+        let ready = Ready { woken: !fds[0].revents().is_empty(), lines };
+        // What is in the rings by now was stamped before this.
+        self.look(false);
+        Ok(ready)
     }
 
     /// Takes in what is in those rings that have something, of each at most what `most` allows, until none has more or
@@ -219,14 +240,15 @@ impl Capture {
     /// Takes in what is in the ring of interface `n`, a `slice` of it and at most `most` frames. Returns how many there
     /// were.
     fn read(&mut self, n: usize, slice: usize, most: u64) -> Result<u64, TapError> {
-        let Self { lines, pipeline, sight, .. } = self;
+        let Self { lines, pipeline, sight, timeline, .. } = self;
         let line = &mut lines[n];
         let interface = u16::try_from(n).unwrap_or(u16::MAX);
         let (before, last_frame) = (line.tap.captured().0, &mut line.last_frame);
         line.more = line.tap.read(slice, most, |frame| {
-            pipeline.packet(frame.at, interface, frame.link_type, frame.wire_len, frame.bytes);
-            sight.observe(frame.at, frame.link_type, frame.bytes);
-            *last_frame = Some(frame.at);
+            let at = timeline.at(frame.at);
+            pipeline.packet(at, interface, frame.link_type, frame.wire_len, frame.bytes);
+            sight.observe(at, frame.link_type, frame.bytes);
+            *last_frame = Some(at);
         })?;
         let frames = line.tap.captured().0 - before;
         line.empty = if frames == 0 { line.empty + 1 } else { 0 };
@@ -240,7 +262,10 @@ impl Capture {
     /// Once a second: time passes, drops are counted, and what is due is handed over.
     fn turn(&mut self, now: Instant, silent: bool) -> Result<(), End> {
         if silent {
-            self.pipeline.tick(self.looked_at - HELD_BACK);
+            self.pipeline.tick(self.timeline.now() - HELD_BACK);
+        }
+        if !self.timeline.is_synchronised() && self.marks.say_so() {
+            self.look(true);
         }
         let frames = self.frames();
         if frames > self.counted || now >= self.count_at {
@@ -256,6 +281,29 @@ impl Capture {
         self.publish(since, now);
         self.counted = frames;
         if written { Ok(()) } else { Err(End::NoWriter) }
+    }
+
+    /// Looks at the clocks, and does what they ask for.
+    fn look(&mut self, synchronised: bool) {
+        let now = Instant::now();
+        let moved = match self.timeline.look(look(self.began), synchronised) {
+            None => return,
+            Some(Turn::Set(by)) => {
+                tracing::warn!("the clock was set {}", span_text(by));
+                self.outbox.put(self.pipeline.set_clock(by), None, now);
+                by
+            }
+            Some(Turn::Corrected(by)) => {
+                let since = self.timeline.since();
+                tracing::info!("the clock is right now; what was captured until now happened {}", span_text(by));
+                self.outbox.correct(since, by, now);
+                self.outbox.put(self.pipeline.correct_clock(since, by), None, now);
+                by
+            }
+        };
+        for line in &mut self.lines {
+            line.last_frame = line.last_frame.map(|at| at + moved);
+        }
     }
 
     fn frames(&self) -> u64 {
@@ -291,11 +339,14 @@ impl Capture {
                     self.outbox.send(now);
                 }
                 Ask::Traffic(reply) => {
-                    let _ = reply.send(self.pipeline.traffic().map(device_traffic).collect());
+                    let ahead = self.timeline.ahead();
+                    let traffic = self.pipeline.traffic().map(|traffic| device_traffic(traffic, ahead));
+                    let _ = reply.send(traffic.collect());
                 }
                 Ask::Talks(mac, reply) => {
+                    let ahead = self.timeline.ahead();
                     let talks = self.pipeline.talks(mac, LISTED).into_iter();
-                    let _ = reply.send(talks.map(conversation).collect());
+                    let _ = reply.send(talks.map(|talk| conversation(talk, ahead)).collect());
                 }
                 Ask::Own(own) => {
                     self.sight.set_own(&own);
@@ -343,12 +394,14 @@ impl Capture {
         let millis = now.duration_since(since).as_millis().max(1);
         let rate = u128::from(frames) * 1_000 / millis;
         let progress = Progress {
-            taps: self.lines.iter().map(Line::progress).collect(),
+            taps: self.lines.iter().map(|line| line.progress(self.timeline.ahead())).collect(),
             stats: self.pipeline.stats(),
             packets_per_second: u64::try_from(rate).unwrap_or(u64::MAX),
-            hints: Some(self.sight.hints(clock())),
+            hints: Some(self.sight.hints(self.timeline.now())),
             pending: self.pipeline.pending() + self.outbox.rows(),
             flush_due: Some(self.flush_due),
+            synchronised: self.timeline.is_synchronised(),
+            held_until: self.outbox.held_until(),
         };
         *lock(&self.progress) = progress;
     }
@@ -361,7 +414,8 @@ struct Ready {
 }
 
 impl Line {
-    fn progress(&self) -> TapProgress {
+    /// With times by the wall clock, from which `ahead` is what they are counted in.
+    fn progress(&self, ahead: Span) -> TapProgress {
         let (counts, (captured, bytes)) = (self.tap.counts(), self.tap.captured());
         TapProgress {
             name: self.tap.name().to_owned(),
@@ -371,12 +425,13 @@ impl Line {
             received: counts.received,
             dropped: counts.dropped,
             interface_dropped: counts.interface_dropped,
-            last_frame: self.last_frame,
+            last_frame: self.last_frame.map(|at| at - ahead),
         }
     }
 }
 
-/// The wall clock, in which the kernel stamps frames.
-fn clock() -> Timestamp {
-    Timestamp(jiff::Timestamp::now().as_microsecond())
+/// Both clocks, the monotonic one counted from `began`.
+fn look(began: Instant) -> Look {
+    let monotonic = Span(i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX));
+    Look { wall: Timestamp(jiff::Timestamp::now().as_microsecond()), monotonic }
 }

@@ -11,6 +11,7 @@ mod outbox;
 mod recent;
 mod start;
 mod state;
+mod timeline;
 mod waiting;
 pub(crate) mod writer;
 
@@ -19,7 +20,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
@@ -31,9 +32,10 @@ use tokio::sync::oneshot;
 
 use crate::capture::{Machine, Own, Tap, TapSettings};
 use crate::config::{Config, Given};
-use crate::{clock, log};
+use crate::clock::Marks;
+use crate::log;
 use ask::Ask;
-use capture::{Capture, End};
+use capture::{Capture, Clock, End};
 use control::Whom;
 use notice::Notice;
 use outbox::Outbox;
@@ -42,7 +44,7 @@ use state::Daemon;
 use waiting::look;
 use writer::{Ended, Settings, Writer};
 
-/// How often the machine's own addresses and its clock are looked at.
+/// How often the machine's own addresses are looked at.
 const LOOK_AROUND: Duration = Duration::from_secs(60);
 /// Exit status after a second Ctrl-C.
 const INTERRUPTED: i32 = 130;
@@ -80,6 +82,7 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     core.networks.extend(own.networks.iter().copied());
     let mut pipeline = Pipeline::new(core);
     recollection.tell(&mut pipeline);
+    let stored = recollection.last_minute();
     let settings = Settings {
         zone: config.time_zone.clone(),
         own: own.macs.clone(),
@@ -89,8 +92,15 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     .renewed(&config);
     let mut writer =
         Writer::start(&config.store.file, Settings { vendors: Some(registry), ..settings.clone() })?;
-    let outbox = Outbox::new(writer.sender.clone());
-    let (capture, asking, progress) = Capture::new(taps, pipeline, &own, outbox, config.store.flush)?;
+    let marks = Marks::new(config.clock.mark.as_deref());
+    let synchronised = marks.say_so();
+    if !synchronised {
+        tracing::warn!("{}", unsure(&config));
+    }
+    let held_until = (!synchronised).then(|| Instant::now() + config.clock.wait);
+    let outbox = Outbox::new(writer.sender.clone(), held_until);
+    let clock = Clock { synchronised, marks, stored };
+    let (capture, asking, progress) = Capture::new(taps, pipeline, &own, outbox, config.store.flush, clock)?;
     let daemon = Arc::new(Daemon {
         capture: asking,
         progress,
@@ -153,9 +163,14 @@ fn outcome(errors: [Option<anyhow::Error>; 3]) -> Result<()> {
     Err(first)
 }
 
-/// Notices what changes beside the LAN: that the machine was given another address, that its clock was set.
+/// What is said of a clock that nobody says is right.
+fn unsure(config: &Config) -> String {
+    let wait = jiff::SignedDuration::try_from(config.clock.wait).unwrap_or_default();
+    format!("the clock is not known to be set from the network yet: what is captured waits for that, at most {wait:#}")
+}
+
+/// Notices what changes beside the LAN: that the machine was given another address.
 async fn look_around(daemon: &Daemon, names: &[String], mut own: Own) {
-    let mut clock = clock::state();
     loop {
         tokio::time::sleep(LOOK_AROUND).await;
         daemon.note_counts();
@@ -165,11 +180,6 @@ async fn look_around(daemon: &Daemon, names: &[String], mut own: Own) {
         {
             tell_own(daemon, &now);
             own = now;
-        }
-        let now = clock::state();
-        if now != clock {
-            clock = now;
-            daemon.notice.change(|settings| settings.clock = clock);
         }
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::lock;
 use crate::capture::{InterfaceError, Machine, Own};
-use crate::clock;
+use crate::clock::Marks;
 use crate::config::{Config, Interfaces};
 use crate::control::{Health, Status, StoreStatus};
 
@@ -87,6 +87,7 @@ impl Waiting {
     /// How it goes: it does not, yet.
     pub(super) fn status(&self) -> Status {
         let file = &self.config.store.file;
+        let synchronised = Marks::new(self.config.clock.mark.as_deref()).say_so();
         Status {
             health: Health::Degraded,
             warnings: vec![self.what()],
@@ -96,7 +97,7 @@ impl Waiting {
             since: self.since.as_millisecond(),
             now: Timestamp::now().as_millisecond(),
             ring: self.config.capture.ring as u64,
-            clock: clock::state().as_str().to_owned(),
+            clock: if synchronised { "synced" } else { "unsynced" }.to_owned(),
             store: StoreStatus {
                 file: file.display().to_string(),
                 bytes: file.metadata().map_or(0, |metadata| metadata.len()),

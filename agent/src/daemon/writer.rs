@@ -22,9 +22,8 @@ use lanscribe_core::pipeline::Batch;
 use tokio::sync::oneshot;
 
 use super::lock;
-use crate::clock;
 use crate::config::Config;
-use crate::store::{Change, ChangeError, Clock, Retention, StoreError};
+use crate::store::{Change, ChangeError, Clock, Correction, Retention, StoreError};
 use crate::vendor::Registry;
 use ledger::Ledger;
 pub(crate) use status::WriterStatus;
@@ -43,14 +42,7 @@ pub(crate) type Reply = oneshot::Sender<Result<(), String>>;
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Write this.
-    Batch {
-        /// What was closed since the last one.
-        batch: Batch,
-        /// Its number in this run, which no other one has.
-        number: u64,
-        /// Who wants to know when it is written.
-        done: Vec<Reply>,
-    },
+    Batch(Parcel),
     /// A command of the owner. While the file cannot be written it waits like everything else: who asked should not.
     Change {
         /// What to change.
@@ -60,6 +52,21 @@ pub(crate) enum Job {
     },
     /// The configuration was read again: all of it, whether it changed or not.
     Settings(Box<Settings>),
+}
+
+/// A batch, and what goes with it.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    /// What was closed since the last one.
+    pub(crate) batch: Batch,
+    /// Its number in this run, which no other one has.
+    pub(crate) number: u64,
+    /// What its times are worth.
+    pub(crate) clock: Clock,
+    /// What is to be done first about the times of those before it.
+    pub(crate) correction: Option<Correction>,
+    /// Who wants to know when it is written.
+    pub(crate) done: Vec<Reply>,
 }
 
 /// What the writer takes from the configuration and the machine.
@@ -77,8 +84,6 @@ pub(crate) struct Settings {
     pub(crate) own: Vec<MacAddr>,
     /// The names of the captured interfaces, in the order of their numbers.
     pub(crate) interfaces: Vec<String>,
-    /// What the clock is worth.
-    pub(crate) clock: Clock,
     /// For how long rows are kept.
     pub(crate) retention: Retention,
 }
@@ -91,7 +96,6 @@ impl Settings {
             site: config.site.clone(),
             labels: config.labels.clone(),
             retention: config.retention,
-            clock: clock::state(),
             ..self.clone()
         }
     }
@@ -226,13 +230,6 @@ struct Work {
     deadline: Option<Instant>,
 }
 
-/// A batch that is being written.
-struct Hand {
-    batch: Batch,
-    number: u64,
-    done: Vec<Reply>,
-}
-
 impl Work {
     fn run(mut self) -> Ended {
         let ended = self.work().unwrap_or_else(|ended| ended);
@@ -254,8 +251,8 @@ impl Work {
             let done = match job {
                 Err(RecvTimeoutError::Disconnected) => return Ok(Ended::default()),
                 Err(RecvTimeoutError::Timeout) => self.ledger.open(Now::read()).map(|_| ()),
-                Ok(Job::Batch { batch, number, done }) => {
-                    self.write(Hand { batch, number, done })?;
+                Ok(Job::Batch(parcel)) => {
+                    self.write(parcel)?;
                     self.ledger.tidy(Now::read())
                 }
                 // Who asked was told by now that it could not be done.
@@ -275,9 +272,9 @@ impl Work {
     }
 
     /// Writes a batch, however long it takes.
-    fn write(&mut self, hand: Hand) -> Result<(), Ended> {
+    fn write(&mut self, hand: Parcel) -> Result<(), Ended> {
         loop {
-            match self.ledger.write(&hand.batch, hand.number, Now::read()) {
+            match self.ledger.write(&hand, Now::read()) {
                 Ok(true) => {
                     for reply in hand.done {
                         let _ = reply.send(Ok(()));
@@ -305,10 +302,10 @@ impl Work {
     }
 
     /// Nothing more will be written: tells everybody who waits, and counts what is lost.
-    fn give_up(&mut self, hand: Option<Hand>, fatal: Option<StoreError>, why: &str) -> Ended {
+    fn give_up(&mut self, hand: Option<Parcel>, fatal: Option<StoreError>, why: &str) -> Ended {
         let why = fatal.as_ref().map_or_else(|| why.to_owned(), ToString::to_string);
         let mut minutes = BTreeSet::new();
-        let mut lose = |hand: Hand| {
+        let mut lose = |hand: Parcel| {
             minutes.extend(hand.batch.minutes.iter().map(|minute| minute.window.as_millis()));
             for reply in hand.done {
                 let _ = reply.send(Err(why.clone()));
@@ -317,7 +314,7 @@ impl Work {
         hand.into_iter().for_each(&mut lose);
         for job in self.jobs.try_iter() {
             match job {
-                Job::Batch { batch, number, done } => lose(Hand { batch, number, done }),
+                Job::Batch(parcel) => lose(parcel),
                 Job::Change { reply, .. } => {
                     let _ = reply.send(Err(ChangeError::Unavailable(why.clone())));
                 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod calendar;
 mod captures;
+mod correct;
 mod dimensions;
 mod error;
 mod level;
@@ -22,6 +23,7 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 pub(crate) use captures::{Capture, Captures};
+pub(crate) use correct::Correction;
 pub(crate) use dimensions::integer;
 pub(crate) use error::StoreError;
 pub(crate) use level::Level;

@@ -1,6 +1,7 @@
 //! The store by itself: batches made by hand go in, and what stands in the file is looked at. Time is an argument.
 
 mod ageing;
+mod clock;
 mod files;
 mod names;
 mod owner;

@@ -1,5 +1,6 @@
 //! Scenes of a LAN, one by one, with the numbers written out.
 
+mod clock;
 mod flows;
 mod limits;
 mod live;

@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lanscribe_core::pipeline::Batch;
-
 use super::damage::{Answer, Stuck, set_aside};
-use super::{Now, Settings, WriterStatus};
+use super::{Now, Parcel, Settings, WriterStatus};
 use crate::daemon::lock;
 use crate::group;
 use crate::store::{Change, ChangeError, Clock, Retention, Run, Store, StoreError, beside};
@@ -51,6 +49,7 @@ pub(super) struct Ledger {
     /// What tells the numbers of this run's batches from those of any other run.
     run: String,
     retention: Retention,
+    /// What that of the latest batch was worth.
     clock: Clock,
     /// The hour that was open when old rows were last deleted, and when that was.
     retained: Option<(i64, Instant)>,
@@ -69,7 +68,7 @@ impl Ledger {
     pub(super) fn new(path: &Path, settings: Settings, status: Arc<Mutex<WriterStatus>>) -> Self {
         let mut run = Run::new(path, settings.zone.clone());
         run.set_patience(PATIENCE);
-        let (retention, clock) = (settings.retention, settings.clock);
+        let retention = settings.retention;
         tell(&mut run, settings);
         Self {
             path: path.to_owned(),
@@ -79,7 +78,7 @@ impl Ledger {
             // The start in nanoseconds and the process: a boot has many runs, and its id is a container's too.
             run: format!("{:x}-{}", jiff::Timestamp::now().as_nanosecond(), std::process::id()),
             retention,
-            clock,
+            clock: Clock::Unsynced,
             retained: None,
             notes: Vec::new(),
             aside: None,
@@ -121,8 +120,10 @@ impl Ledger {
     }
 
     /// Writes a batch. Returns whether it is in the file; if not, it shall be tried again at `retry_at`.
-    pub(super) fn write(&mut self, batch: &Batch, number: u64, now: Now) -> Result<bool, StoreError> {
+    pub(super) fn write(&mut self, parcel: &Parcel, now: Now) -> Result<bool, StoreError> {
+        let Parcel { batch, number, clock, correction, .. } = parcel;
         let number = format!("{}:{number}", self.run);
+        self.clock = *clock;
         loop {
             let open = self.open_to_write(now)?;
             let Some(store) = self.store().filter(|_| open) else {
@@ -132,7 +133,10 @@ impl Ledger {
             // After an error while committing only the file knows whether it happened.
             let written = match store.last_flush() {
                 Ok(last) if last.as_deref() == Some(&number) => Ok(()),
-                Ok(_) => store.flush_numbered(batch, &number),
+                Ok(_) => {
+                    store.run().set_clock(*clock);
+                    store.flush_numbered(batch, &number, *correction)
+                }
                 Err(error) => Err(error),
             };
             match written {
@@ -221,7 +225,7 @@ impl Ledger {
 
     /// Takes over a new configuration.
     pub(super) fn settle(&mut self, settings: Settings, now: Now) -> Result<(), StoreError> {
-        (self.retention, self.clock) = (settings.retention, settings.clock);
+        self.retention = settings.retention;
         let settled = match &mut self.place {
             Some(Place::Open(store)) => {
                 tell(store.run(), settings);
@@ -387,7 +391,7 @@ impl Ledger {
 
 /// Tells a run of the configuration.
 fn tell(run: &mut Run, settings: Settings) {
-    let Settings { zone: _, vendors, site, labels, own, interfaces, clock, retention: _ } = settings;
+    let Settings { zone: _, vendors, site, labels, own, interfaces, retention: _ } = settings;
     if let Some(vendors) = vendors {
         run.set_vendors(vendors);
     }
@@ -395,7 +399,6 @@ fn tell(run: &mut Run, settings: Settings) {
     run.set_labels(labels);
     run.set_own(own);
     run.set_interfaces(&interfaces);
-    run.set_clock(clock);
 }
 
 /// Length of a file, without opening it: see `store::lock`.
