@@ -93,10 +93,7 @@ impl StoreConfig {
         let default = Self::default();
         let mut section = file.section("store");
         let flush = section.span("flush", span(default.flush), FLUSH.0, FLUSH.1);
-        let store = Self {
-            file: section.path("file", default.file, PATH),
-            flush: duration(flush),
-        };
+        let store = Self { file: section.path("file", default.file, PATH), flush: duration(flush) };
         section.done();
         store
     }

@@ -295,7 +295,10 @@ impl Capture {
             }
             Some(Turn::Corrected(by)) => {
                 let since = self.timeline.since();
-                tracing::info!("the clock is right now; what was captured until now happened {}", span_text(by));
+                tracing::info!(
+                    "the clock is right now; what was captured until now happened {}",
+                    span_text(by)
+                );
                 self.outbox.correct(since, by, now);
                 self.outbox.put(self.pipeline.correct_clock(since, by), None, now);
                 by

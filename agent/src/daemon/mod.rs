@@ -31,8 +31,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::capture::{Machine, Own, Tap, TapSettings};
-use crate::config::{Config, Given};
 use crate::clock::Marks;
+use crate::config::{Config, Given};
 use crate::log;
 use ask::Ask;
 use capture::{Capture, Clock, End};
@@ -166,7 +166,9 @@ fn outcome(errors: [Option<anyhow::Error>; 3]) -> Result<()> {
 /// What is said of a clock that nobody says is right.
 fn unsure(config: &Config) -> String {
     let wait = jiff::SignedDuration::try_from(config.clock.wait).unwrap_or_default();
-    format!("the clock is not known to be set from the network yet: what is captured waits for that, at most {wait:#}")
+    format!(
+        "the clock is not known to be set from the network yet: what is captured waits for that, at most {wait:#}"
+    )
 }
 
 /// Notices what changes beside the LAN: that the machine was given another address.

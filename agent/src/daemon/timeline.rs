@@ -199,6 +199,10 @@ mod tests {
         line.look(look(1, 100), true);
         assert_eq!(line.at(wall(1)), wall(101));
         line.look(look(62, 100), true);
-        assert_eq!(line.at(wall(62)), wall(62), "a frame that somebody stamped wrongly is not ours to correct");
+        assert_eq!(
+            line.at(wall(62)),
+            wall(62),
+            "a frame that somebody stamped wrongly is not ours to correct"
+        );
     }
 }

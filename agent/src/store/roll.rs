@@ -105,7 +105,8 @@ pub(super) fn undo(db: &Connection, calendar: &Calendar, hour: i64) -> Result<()
                AND d.direction = r.direction"
         );
         db.prepare_cached(&sql)?.execute((day, from, to))?;
-        let sql = "DELETE FROM usage_day WHERE window = ?1 AND packets_up = 0 AND packets_down = 0 AND flows = 0";
+        let sql =
+            "DELETE FROM usage_day WHERE window = ?1 AND packets_up = 0 AND packets_down = 0 AND flows = 0";
         db.prepare_cached(sql)?.execute([day])?;
         let sql = format!(
             "UPDATE coverage_day AS d SET observed_ms = max(0, d.observed_ms - r.observed_ms), frames = d.frames - r.frames,
@@ -127,7 +128,11 @@ pub(super) fn undo(db: &Connection, calendar: &Calendar, hour: i64) -> Result<()
 }
 
 /// Days that hours were taken out of have the clock of those that are left; and days without any are none.
-pub(super) fn renew_days(db: &Connection, calendar: &Calendar, hours: impl Iterator<Item = i64>) -> Result<()> {
+pub(super) fn renew_days(
+    db: &Connection,
+    calendar: &Calendar,
+    hours: impl Iterator<Item = i64>,
+) -> Result<()> {
     let days: BTreeSet<i64> = hours.flat_map(|hour| days_of(calendar, hour)).map(|(day, ..)| day).collect();
     for day in days {
         // A day of an hour is the day of its first minute here, also where it begins within the hour.

@@ -340,8 +340,7 @@ fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Resul
         }
         EventKind::ClockSet { by } => ("clock", None, format!("the clock was set {}", span_text(by))),
         EventKind::ClockCorrected { by } => {
-            let detail =
-                format!("the clock is right: what this run saw before was moved {}", span_text(by));
+            let detail = format!("the clock is right: what this run saw before was moved {}", span_text(by));
             ("clock", None, detail)
         }
         EventKind::Limit { what, count } => ("limit", None, format!("{count} {what}")),

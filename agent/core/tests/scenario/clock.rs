@@ -93,7 +93,10 @@ fn joined(told: &Told) -> BTreeMap<Timestamp, (u64, u64, String)> {
             entry.2.entry(*key).or_default().merge(usage);
         }
     }
-    minutes.into_iter().map(|(at, (frames, bytes, rows))| (at, (frames, bytes, format!("{rows:?}")))).collect()
+    minutes
+        .into_iter()
+        .map(|(at, (frames, bytes, rows))| (at, (frames, bytes, format!("{rows:?}"))))
+        .collect()
 }
 
 fn moved(op: &Op, by: Span) -> Op {

@@ -29,7 +29,8 @@ fn dump(store: &Store) -> Vec<String> {
             let cells = (0..columns).map(|n| Ok(format!("{:?}", row.get::<_, rusqlite::types::Value>(n)?)));
             cells.collect::<Result<Vec<_>, rusqlite::Error>>()
         });
-        let mut rows: Vec<_> = rows.unwrap().map(|cells| format!("{table} {}", cells.unwrap().join(" "))).collect();
+        let mut rows: Vec<_> =
+            rows.unwrap().map(|cells| format!("{table} {}", cells.unwrap().join(" "))).collect();
         rows.sort();
         all.extend(rows);
     }
@@ -38,14 +39,21 @@ fn dump(store: &Store) -> Vec<String> {
 
 /// One minute with rows that no other minute has alike.
 fn of(window: i64, n: u64) -> Minute {
-    let mut minute = minute(Timestamp(window * 1_000), vec![row(remote(u32::try_from(n % 7).unwrap()), 443, 1 + n)]);
+    let mut minute =
+        minute(Timestamp(window * 1_000), vec![row(remote(u32::try_from(n % 7).unwrap()), 443, 1 + n)]);
     minute.coverage.observed = Span::from_secs(30);
     // What could not be decoded is kept by the hour, and moved by the hour.
     minute.coverage.troubles.clear();
     minute
 }
 
-fn write(store: &mut Store, clock: Clock, minutes: Vec<Minute>, flows: Vec<FlowRecord>, correction: Option<Correction>) {
+fn write(
+    store: &mut Store,
+    clock: Clock,
+    minutes: Vec<Minute>,
+    flows: Vec<FlowRecord>,
+    correction: Option<Correction>,
+) {
     store.run().set_clock(clock);
     store.flush_numbered(&Batch { flows, ..batch(minutes) }, "n", correction).unwrap();
 }
@@ -128,17 +136,32 @@ fn minutes_that_were_deleted_meanwhile_are_not_counted_anew() {
     let hours = pairs::<String, String>(&store, "SELECT utc, clock FROM coverage_hour ORDER BY window");
     let hours: Vec<_> = hours.iter().map(|(utc, clock)| (utc.as_str(), clock.as_str())).collect();
     let stayed = [("2026-11-20 10:00", "unsynced"), ("2026-11-20 11:00", "unsynced")];
-    assert_eq!(hours, [&stayed[..], &[("2026-11-25 12:00", "synced"), ("2026-11-25 13:00", "synced")]].concat());
+    assert_eq!(
+        hours,
+        [&stayed[..], &[("2026-11-25 12:00", "synced"), ("2026-11-25 13:00", "synced")]].concat()
+    );
 }
 
 #[test]
 fn what_other_runs_wrote_stays_where_it_is() {
     let (place, start) = (Place::new(), ms("2026-11-20T10:30:00"));
     let mut store = place.open("UTC");
-    write(&mut store, Clock::Unsynced, vec![of(start - MINUTE, 1)], vec![flow(0, Timestamp(start * 1_000 - 1))], None);
+    write(
+        &mut store,
+        Clock::Unsynced,
+        vec![of(start - MINUTE, 1)],
+        vec![flow(0, Timestamp(start * 1_000 - 1))],
+        None,
+    );
     drop(store);
     let mut store = place.open("UTC");
-    write(&mut store, Clock::Unsynced, vec![of(start, 2)], vec![flow(0, Timestamp(start * 1_000 + 1_000))], None);
+    write(
+        &mut store,
+        Clock::Unsynced,
+        vec![of(start, 2)],
+        vec![flow(0, Timestamp(start * 1_000 + 1_000))],
+        None,
+    );
     let correction = Correction { since: Timestamp(start * 1_000), by: Span::from_secs(86_400) };
     write(&mut store, Clock::Synced, vec![of(start + 24 * HOUR + MINUTE, 3)], vec![], Some(correction));
     let windows = pairs::<String, String>(&store, "SELECT utc, clock FROM coverage_minute ORDER BY window");

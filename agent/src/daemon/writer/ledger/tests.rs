@@ -243,8 +243,7 @@ fn old_rows_go_when_an_hour_is_over_and_by_an_unsure_clock_only_after_so_much_wa
 #[test]
 fn a_known_clock_deletes_nothing_for_a_minute_that_was_written_by_one_that_was_ahead() {
     let retention = Retention { minutes: 1, ..Retention::default() };
-    let mut scene =
-        Scene::over(Folder::new(), Settings { retention, ..Settings::default() });
+    let mut scene = Scene::over(Folder::new(), Settings { retention, ..Settings::default() });
     for (number, n) in [(1, 0), (2, 30 * 365 * 24 * 60)] {
         assert!(scene.write(of_minute(n), number, scene.now(60)).unwrap());
         scene.ledger.tidy(scene.now(60)).unwrap();
