@@ -8,6 +8,7 @@ use crate::flow::record::FlowRecord;
 use crate::learn::News;
 use crate::rollup::Minute;
 use crate::stats::{EVENTS_DROPPED, FRAMES_FOLDED, RECORDS_DROPPED, SIGHTINGS_REFUSED};
+use crate::tap::TapChange;
 use crate::time::Timestamp;
 
 pub use backlog::Backlog;
@@ -40,6 +41,13 @@ pub enum EventKind {
     ClockStepped {
         /// The latest time seen until then.
         from: Timestamp,
+    },
+    /// Something happened to an interface.
+    Tap {
+        /// Its number.
+        interface: u16,
+        /// What.
+        change: TapChange,
     },
 }
 
@@ -237,11 +245,11 @@ fn add_events(events: &mut Vec<Event>, later: Vec<Event>, limit: usize) -> u64 {
     for event in later {
         match event.kind {
             EventKind::Limit { what, count } => note_limit(events, event.at, what, count),
-            EventKind::Learnt(_) | EventKind::ClockStepped { .. } if room > 0 => {
+            EventKind::Learnt(_) | EventKind::ClockStepped { .. } | EventKind::Tap { .. } if room > 0 => {
                 events.push(event);
                 room -= 1;
             }
-            EventKind::Learnt(_) | EventKind::ClockStepped { .. } => dropped += 1,
+            EventKind::Learnt(_) | EventKind::ClockStepped { .. } | EventKind::Tap { .. } => dropped += 1,
         }
     }
     dropped

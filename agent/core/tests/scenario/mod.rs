@@ -1,6 +1,7 @@
 //! Scenes of a LAN, one by one, with the numbers written out.
 
 mod flows;
+mod gaps;
 mod limits;
 mod live;
 mod time;
