@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use lanscribe_core::pipeline::Pipeline;
+use lanscribe_core::tap::TapChange;
 use lanscribe_core::time::{Span, Timestamp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -12,7 +13,7 @@ use super::ask::{Ask, Asking, Progress, TapProgress, conversation, device_traffi
 use super::lock;
 use super::outbox::Outbox;
 use super::writer::Reply;
-use crate::capture::{BLOCK_TIMEOUT, Own, Sight, Tap, TapError};
+use crate::capture::{BLOCK_TIMEOUT, Links, Own, Sight, Tap, TapError};
 
 /// How often the clock is looked at while frames come, and while none do.
 const TURN: Duration = Duration::from_secs(1);
@@ -61,6 +62,7 @@ struct Line {
 /// The thread's own.
 pub(super) struct Capture {
     lines: Vec<Line>,
+    links: Links,
     pipeline: Pipeline,
     sight: Sight,
     outbox: Outbox,
@@ -85,6 +87,7 @@ impl Capture {
     /// If there is no pipe to wake it by.
     pub(super) fn new(
         taps: Vec<Tap>,
+        links: Links,
         pipeline: Pipeline,
         own: &Own,
         outbox: Outbox,
@@ -96,6 +99,7 @@ impl Capture {
         let line = |tap| Line { tap, last_frame: None, empty: 0, resting_until: None, more: false };
         let capture = Self {
             lines: taps.into_iter().map(line).collect(),
+            links,
             pipeline,
             sight: Sight::new(own),
             outbox,
@@ -116,12 +120,19 @@ impl Capture {
     /// Captures until it is asked to stop or cannot go on; then every frame that the kernel counted is taken in, and
     /// the last batch handed over.
     pub(super) fn run(mut self) -> End {
-        let end = self.listen();
+        let end = match self.look_at_links(Instant::now()) {
+            Ok(()) => self.listen(),
+            Err(end) => end,
+        };
         if let Err(error) = self.drain() {
             tracing::warn!("{error}");
         }
-        self.pipeline.finish();
         let now = Instant::now();
+        // libpcap may have known first that an interface is gone.
+        let _ = self.look_at_links(now);
+        let left_out = self.links.left_out(now, true);
+        self.tell(left_out);
+        self.pipeline.finish();
         self.outbox.put(self.pipeline.take_batch(), None, now);
         self.publish(now, now);
         let Self { outbox, lines, .. } = self;
@@ -154,6 +165,11 @@ impl Capture {
                 return End::Asked;
             }
             let now = Instant::now();
+            if ready.links
+                && let Err(end) = self.look_at_links(now)
+            {
+                return end;
+            }
             if frames > 0 {
                 self.turn_at = self.turn_at.min(now + TURN);
             }
@@ -175,7 +191,8 @@ impl Capture {
             line.resting_until = line.resting_until.filter(|&until| until > now);
         }
         self.looked_at = clock();
-        let until = self.lines.iter().filter_map(|line| line.resting_until).fold(until, Instant::min);
+        let resting = self.lines.iter().filter_map(|line| line.resting_until);
+        let until = resting.chain(self.links.rests_until(now)).fold(until, Instant::min);
         let busy = self.lines.iter().any(|line| line.more);
         let patience = if busy { Duration::ZERO } else { until.saturating_duration_since(now) };
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
@@ -187,6 +204,10 @@ impl Capture {
                 PollFd::new(&line.tap, PollFlags::IN)
             }
         }));
+        fds.push(match self.links.fd(now) {
+            Some(fd) => PollFd::from_borrowed_fd(fd, PollFlags::IN),
+            None => PollFd::new(&self.woken, PollFlags::empty()),
+        });
         let timeout = Timespec::try_from(patience).ok();
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -195,7 +216,12 @@ impl Capture {
         let resting = self.lines.iter().map(|line| line.resting_until.is_some());
         let lines =
             fds[1..].iter().zip(resting).map(|(fd, rests)| !rests && !fd.revents().is_empty()).collect();
-        Ok(Ready { woken: !fds[0].revents().is_empty(), lines })
+        let woken = !fds[0].revents().is_empty();
+        let links = self.links.fd(now).is_some() && fds.last().is_some_and(|fd| !fd.revents().is_empty());
+        if links {
+            self.links.hear(Instant::now());
+        }
+        Ok(Ready { woken, links, lines })
     }
 
     /// Takes in what is in those rings that have something, of each at most what `most` allows, until none has more or
@@ -247,6 +273,11 @@ impl Capture {
             self.count_at = now + COUNT;
             self.count().map_err(End::Tap)?;
         }
+        if self.links.is_deaf() {
+            self.look_at_links(now)?;
+        }
+        let left_out = self.links.left_out(now, false);
+        self.tell(left_out);
         if now >= self.flush_due {
             self.flush(None, now);
         }
@@ -256,6 +287,20 @@ impl Capture {
         self.publish(since, now);
         self.counted = frames;
         if written { Ok(()) } else { Err(End::NoWriter) }
+    }
+
+    /// Sees how the links are: that one is down is time in which nothing is watched, that one is lost is the end.
+    fn look_at_links(&mut self, now: Instant) -> Result<(), End> {
+        let news = self.links.look(now);
+        self.tell(news.told);
+        self.pipeline.watch(clock(), self.links.is_any_up());
+        news.end.map_or(Ok(()), |error| Err(End::Tap(error)))
+    }
+
+    fn tell(&mut self, changes: Vec<(u16, TapChange)>) {
+        for (interface, change) in changes {
+            self.pipeline.tap_changed(clock(), interface, change);
+        }
     }
 
     fn frames(&self) -> u64 {
@@ -343,7 +388,7 @@ impl Capture {
         let millis = now.duration_since(since).as_millis().max(1);
         let rate = u128::from(frames) * 1_000 / millis;
         let progress = Progress {
-            taps: self.lines.iter().map(Line::progress).collect(),
+            taps: (0..).zip(&self.lines).map(|(n, line)| line.progress(self.links.is_narrow(n))).collect(),
             stats: self.pipeline.stats(),
             packets_per_second: u64::try_from(rate).unwrap_or(u64::MAX),
             hints: Some(self.sight.hints(clock())),
@@ -357,11 +402,13 @@ impl Capture {
 /// What `wait` found.
 struct Ready {
     woken: bool,
+    /// Something happened to an interface of this machine.
+    links: bool,
     lines: Vec<bool>,
 }
 
 impl Line {
-    fn progress(&self) -> TapProgress {
+    fn progress(&self, narrow: bool) -> TapProgress {
         let (counts, (captured, bytes)) = (self.tap.counts(), self.tap.captured());
         TapProgress {
             name: self.tap.name().to_owned(),
@@ -372,6 +419,7 @@ impl Line {
             dropped: counts.dropped,
             interface_dropped: counts.interface_dropped,
             last_frame: self.last_frame,
+            narrow,
         }
     }
 }

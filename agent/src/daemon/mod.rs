@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ use rustix::process::umask;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::capture::{Machine, Own, Tap, TapSettings};
+use crate::capture::{Links, Machine, Own, Tap, TapSettings};
 use crate::config::{Config, Given};
 use crate::{clock, log};
 use ask::Ask;
@@ -70,6 +70,7 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
         },
     };
     let settings = tap_settings(&start.config);
+    let links = Links::new(&names, settings.promiscuous, Instant::now());
     let taps = names.iter().map(|name| Tap::open(name, &settings)).collect::<Result<Vec<_>, _>>()?;
     // Not before it is known that this user may capture: else nothing is made.
     start.listen()?;
@@ -90,7 +91,7 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     let mut writer =
         Writer::start(&config.store.file, Settings { vendors: Some(registry), ..settings.clone() })?;
     let outbox = Outbox::new(writer.sender.clone());
-    let (capture, asking, progress) = Capture::new(taps, pipeline, &own, outbox, config.store.flush)?;
+    let (capture, asking, progress) = Capture::new(taps, links, pipeline, &own, outbox, config.store.flush)?;
     let daemon = Arc::new(Daemon {
         capture: asking,
         progress,

@@ -299,6 +299,9 @@ fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Resul
         EventKind::ClockStepped { from } => {
             ("clock", None, format!("time went back by {} ms", from.as_millis() - at))
         }
+        EventKind::Tap { interface, change } => {
+            ("link", None, format!("{} {change}", dimensions.interface_name(interface)))
+        }
         EventKind::Limit { what, count } => ("limit", None, format!("{count} {what}")),
         EventKind::Learnt(News::Gateway { device, address }) => {
             ("gateway", Some(dimensions.device(device)), format!("sends for others, first for {address}"))
