@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::support::lab::{Daemon, Lab, PATIENCE, until};
-use crate::support::wire::{Burden, Wire, assert_whole, captured, most_and_median, now};
+use crate::support::wire::{Burden, Wire, assert_whole, captured, most_and_median, now, taken_in};
 use crate::support::{FRAMES, number, open, rows};
 
 const SETTINGS: &str = "capture.interface = \"tap0\"\nflow.udp = \"1s\"\nstore.flush = \"10s\"\n";
@@ -184,7 +184,7 @@ fn take_away(test: &str, rounds: usize) {
                 _ => {}
             }
             if let Some((_, first)) = &mut back {
-                *first = first.or(wire.probe(1));
+                *first = first.or(wire.probe(1).first().copied());
             }
             (back.is_some() && ended.is_some_and(|at| at > Instant::now()) && captures(&daemon)).then_some(())
         });
@@ -214,6 +214,9 @@ fn an_interface_that_is_taken_away_two_hundred_times_is_captured_again() {
     take_away("an_interface_that_is_taken_away_two_hundred_times_is_captured_again", 200);
 }
 
+/// Conversations that may be open in a daemon that is to be killed.
+const ROOM: usize = 64;
+
 /// Kills daemons under traffic. What was said to be written is there, whatever the moment.
 fn kill(test: &str, rounds: usize) {
     let Some(lab) = Lab::new(test) else { return };
@@ -222,27 +225,29 @@ fn kill(test: &str, rounds: usize) {
     let (mut marks, mut sure): (Vec<String>, BTreeSet<i64>) = (Vec::new(), BTreeSet::new());
     let (mut killed_minutes, mut before) = (0, 0);
     // With so little room conversations are over soon.
-    let settings = format!("{SETTINGS}limits.flows = 64\n");
+    let settings = format!("{SETTINGS}limits.flows = {ROOM}\n");
     for round in 0..rounds {
         let started = now();
         let daemon = start(&lab, &settings);
         let first = wire.sent.last().map_or(0, |last| last + 1);
-        let mut probed = None;
+        let mut probes = Vec::new();
         until("it to capture", PATIENCE, || {
-            probed = probed.or(wire.probe(1));
+            probes.extend(wire.probe(1));
             captures(&daemon).then_some(())
         });
         // From here on every frame is heard.
         wire.send(SURE);
         let heard: BTreeSet<_> = wire.sent.range(first..).copied().collect();
-        returns.push(Return { at: started, first: probed.unwrap_or(first) });
+        returns.push(Return { at: started, first: probes.first().copied().unwrap_or(first) });
         // Other conversations take the place of these, which are over then; and so is a minute whose end is near.
         let (since, mut left) = (Instant::now(), Duration::from_millis(500 + 37 * (round as u64 % 11)));
         let to_end = 60_000 - now() % 60_000;
         if to_end < 5_000 {
             left = left.max(Duration::from_millis(to_end.unsigned_abs() + 3_000));
         }
-        while since.elapsed() < left {
+        let needed = probes.len() + SURE + 2 * ROOM;
+        while since.elapsed() < left || taken_in(&daemon) < needed {
+            assert!(since.elapsed() < PATIENCE, "it hears {} of {needed}", taken_in(&daemon));
             wire.probe(10);
             std::thread::sleep(Duration::from_millis(20));
         }

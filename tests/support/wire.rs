@@ -2,13 +2,15 @@
 //! known of each whether it was captured.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
+use serde_json::Value;
 
-use super::lab::{Daemon, Lab};
+use super::lab::{Daemon, Lab, mac};
 use super::{number, rows};
 use crate::captures::broken_windows;
 
@@ -86,9 +88,9 @@ impl<'l> Wire<'l> {
         assert_eq!(taken.len(), 1, "a frame of {size} bytes is taken");
     }
 
-    /// Sends frames that may be missed. Returns the number of the first that was taken.
-    pub(crate) fn probe(&mut self, count: usize) -> Option<i64> {
-        self.exchange(count, SIZE).first().copied()
+    /// Sends frames that may be missed. Returns the numbers of those that were taken.
+    pub(crate) fn probe(&mut self, count: usize) -> Vec<i64> {
+        self.exchange(count, SIZE)
     }
 
     fn ask(&mut self, count: usize, size: usize) -> Vec<i64> {
@@ -132,6 +134,18 @@ pub(crate) fn captured(db: &Connection) -> BTreeMap<i64, i64> {
         assert_eq!(twice, None, "frame {number} is there twice");
     }
     times
+}
+
+/// How many frames a daemon has taken in by now from who sends on the wire.
+pub(crate) fn taken_in(daemon: &Daemon) -> usize {
+    let mut stream = UnixStream::connect(&daemon.socket).expect("it listens");
+    stream.write_all(b"{\"request\":\"traffic\"}\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let answer: Value = serde_json::from_str(&answer).expect("it answers in JSON");
+    let devices = answer["ok"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let frames = devices.iter().find(|device| device["mac"] == mac(10)).map(|device| &device["frames_sent"]);
+    frames.and_then(Value::as_u64).map_or(0, |frames| usize::try_from(frames).expect("not that many"))
 }
 
 /// Sees that a file is sound, that each window of each level adds up, and that no flow has the number of another.
