@@ -2,7 +2,8 @@
 #
 #   make run            build, read a sample capture, show what is in it
 #   make test           all tests, against the list of those that may be skipped
-#   make test-live      what takes minutes: a hundred ends under load, a file that is locked for a minute (root only)
+#   make test-live      what takes minutes: a hundred ends under load, a file that is locked for a minute, a link that flaps,
+#                       an interface that goes and a daemon that is killed two hundred times (root only)
 #   make check          what CI refuses: format, lints, docs, licences of what is built in
 #   make bench          micro-benchmarks of decode, flow table and rollup
 #   make bench-read     the two-million-packet day: CPU and memory beside softflowd and nfpcapd

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::hear;
-use crate::support::lab::{Daemon, Lab, PATIENCE, until};
+use crate::support::lab::{Lab, PATIENCE, until};
 use crate::support::open;
 
 /// What stands in the file of frames that are counted at each level, up and down.
@@ -116,7 +116,7 @@ fn rows_wait_for_the_clock_so_long_and_no_longer() {
         assert_eq!(written(), None, "{:?}", began.elapsed());
         std::thread::sleep(Duration::from_millis(500));
     }
-    until("rows to be written", Duration::from_secs(20), || written());
+    until("rows to be written", Duration::from_secs(20), written);
     assert!(began.elapsed() >= Duration::from_secs(17), "{:?}", began.elapsed());
     daemon.stop();
 }

@@ -1,5 +1,6 @@
 //! The daemon as its owner meets it: who reads its file, what it can be told and asked, how it starts and ends.
 
+mod applied;
 mod clock;
 mod interfaces;
 mod owner;

@@ -1,5 +1,7 @@
 //! The daemon on a live interface, held against a tcpdump that listens beside it.
 
+mod link;
+mod many;
 mod replay;
 mod stall;
 mod stop;

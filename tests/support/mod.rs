@@ -2,6 +2,7 @@
 
 pub(crate) mod frames;
 pub(crate) mod lab;
+pub(crate) mod wire;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,8 @@ standard input, and says "ready" on standard output when it has begun.
 send ADDRESS COUNT    so many UDP datagrams of 100 bytes to port 9
 flood ADDRESS         UDP datagrams of many lengths to port 9, as fast as it goes, until told to end
 scatter ADDRESS RATE  so many UDP datagrams a second to port 9, each from another port, until told to end
+number INTERFACE      frames with a number of their own, as many as each line of standard input says and of so many bytes; answers
+                      with the numbers of those that the interface took: one that has no link takes none
 stamp                 make the kernel stamp frames as they come in: once, for everybody who captures them
 serve                 answer what "mix" asks, until told to end
 mix SECONDS           all kinds of conversations with the servers on the hosts b and r
@@ -79,6 +81,38 @@ def scatter(address, rate):
             with udp(address) as s:
                 s.sendto(bytes(random.randrange(10, 400)), (address, DISCARD))
             number += 1
+
+
+def number(interface):
+    """Frame N goes from port 1024 + N % 60000 to port 20000 + N / 60000 of an address of the internet."""
+    ready()
+    n = 0
+    for line in sys.stdin:
+        count, size = map(int, line.split())
+        taken = []
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+            try:
+                s.bind((interface, 0))
+                s.setsockopt(263, 20, 1)  # SOL_PACKET, PACKET_QDISC_BYPASS: else frames may wait for a link, and vanish
+            except OSError:
+                count = 0
+            for _ in range(count):
+                try:
+                    s.send(numbered(n, size))
+                    taken.append(n)
+                except OSError:
+                    pass
+                n += 1
+        print(*taken, flush=True)
+
+
+def numbered(n, size):
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, size - 14, n & 0xFFFF, 0x4000, 64, 17, 0, socket.inet_aton("192.168.77.10"), socket.inet_aton("203.0.113.9"))
+    total = sum(struct.unpack("!10H", ip))
+    total = (total & 0xFFFF) + (total >> 16)
+    ip = ip[:10] + struct.pack("!H", 0xFFFF - total) + ip[12:]
+    udp = struct.pack("!HHHH", 1024 + n % 60000, 20000 + n // 60000, size - 34, 0)
+    return bytes.fromhex("52540077000152540077000a0800") + ip + udp + bytes(size - 42)
 
 
 def stamp():
@@ -248,4 +282,4 @@ def mix(seconds):
 
 
 if __name__ == "__main__":
-    {"send": send, "flood": flood, "scatter": scatter, "stamp": stamp, "serve": serve, "mix": mix}[sys.argv[1]](*sys.argv[2:])
+    {"send": send, "flood": flood, "scatter": scatter, "number": number, "stamp": stamp, "serve": serve, "mix": mix}[sys.argv[1]](*sys.argv[2:])

@@ -20,6 +20,7 @@ use crate::packet::Packet;
 use crate::rollup::{Minute, Rollup, RowLimits};
 use crate::stats::Stats;
 use crate::talk::{self, Talk};
+use crate::tap::TapChange;
 use crate::time::{MINUTE, Span, Timestamp};
 
 pub use crate::batch::{Batch, BatchLimits, Event, EventKind, Lost};
@@ -193,6 +194,18 @@ impl Pipeline {
         self.books.rollup.dropped(ring, interface);
     }
 
+    /// From `at` on there is something to watch, or nothing, as when no interface has a link: the time in between is not
+    /// observed, whatever frames come late in it. To be told as it happens, in order; it makes no time pass.
+    pub fn watch(&mut self, at: Timestamp, watched: bool) {
+        self.books.rollup.watch(at.clamped(), watched);
+    }
+
+    /// Something happened to interface number `interface` that should be known later.
+    pub fn tap_changed(&mut self, at: Timestamp, interface: u16, change: TapChange) {
+        let event = Event { at: at.clamped(), kind: EventKind::Tap { interface, change } };
+        note(&mut self.events, &mut self.events_dropped, event);
+    }
+
     /// The clock that stamps frames was set by `by`: what comes from now on is that much later than it would have been.
     /// What was counted stays where it is; open windows are closed, and open flows go on, their times moved along.
     /// Returns what was closed until then.
@@ -226,6 +239,7 @@ impl Pipeline {
         self.lan.shift(by);
         self.fragments.shift(by);
         self.latest = (self.latest + by).clamped();
+        self.books.rollup.step_back(self.latest);
         closed
     }
 
@@ -395,6 +409,7 @@ impl Pipeline {
         while let Some(minute) = self.books.rollup.close() {
             self.minutes.push(minute);
         }
+        self.books.rollup.step_back(at);
         note(
             &mut self.events,
             &mut self.events_dropped,

@@ -44,6 +44,12 @@ pub(crate) enum TapError {
     /// It was there, and is not any more.
     #[error("{0}: the interface disappeared")]
     Gone(String),
+    /// It goes by another name, and the configuration goes by names.
+    #[error("{0}: the interface is called {1} now")]
+    Renamed(String, String),
+    /// It hears what is sent to this machine only. To ask it again takes the privilege, which is dropped by now.
+    #[error("{0}: the interface is not promiscuous any more, and has to be opened anew")]
+    NotPromiscuous(String),
     /// Anything else that went wrong while capturing.
     #[error("{0}: {1}")]
     Broken(String, String),

@@ -136,7 +136,9 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             TapError::NotAllowed(..) => NO_PERMISSION,
             TapError::LinkType(..) | TapError::Filter(..) => CONFIG,
             // The service manager starts it again, and then the interface is waited for.
-            TapError::Gone(_) | TapError::Open(..) => TRY_AGAIN,
+            TapError::Gone(_) | TapError::Renamed(..) | TapError::NotPromiscuous(_) | TapError::Open(..) => {
+                TRY_AGAIN
+            }
             TapError::Broken(..) => IO_ERROR,
         });
     }

@@ -60,6 +60,8 @@ pub(super) struct TapProgress {
     pub(super) dropped: u64,
     pub(super) interface_dropped: u64,
     pub(super) last_frame: Option<Timestamp>,
+    /// It hears less than it was asked for: not what is sent to others.
+    pub(super) narrow: bool,
 }
 
 /// How others reach the capture thread.

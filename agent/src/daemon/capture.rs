@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use lanscribe_core::pipeline::Pipeline;
+use lanscribe_core::tap::TapChange;
 use lanscribe_core::time::{Span, Timestamp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -13,7 +14,7 @@ use super::lock;
 use super::outbox::Outbox;
 use super::timeline::{Look, Timeline, Turn};
 use super::writer::Reply;
-use crate::capture::{BLOCK_TIMEOUT, Own, Sight, Tap, TapError};
+use crate::capture::{BLOCK_TIMEOUT, Links, Own, Sight, Tap, TapError};
 use crate::clock::Marks;
 use crate::text::span_text;
 
@@ -74,6 +75,7 @@ struct Line {
 /// The thread's own.
 pub(super) struct Capture {
     lines: Vec<Line>,
+    links: Links,
     pipeline: Pipeline,
     sight: Sight,
     outbox: Outbox,
@@ -101,6 +103,7 @@ impl Capture {
     /// If there is no pipe to wake it by.
     pub(super) fn new(
         taps: Vec<Tap>,
+        links: Links,
         pipeline: Pipeline,
         own: &Own,
         outbox: Outbox,
@@ -113,6 +116,7 @@ impl Capture {
         let line = |tap| Line { tap, last_frame: None, empty: 0, resting_until: None, more: false };
         let capture = Self {
             lines: taps.into_iter().map(line).collect(),
+            links,
             pipeline,
             sight: Sight::new(own),
             outbox,
@@ -135,12 +139,19 @@ impl Capture {
     /// Captures until it is asked to stop or cannot go on; then every frame that the kernel counted is taken in, and
     /// the last batch handed over.
     pub(super) fn run(mut self) -> End {
-        let end = self.listen();
+        let end = match self.look_at_links(Instant::now()) {
+            Ok(()) => self.listen(),
+            Err(end) => end,
+        };
         if let Err(error) = self.drain() {
             tracing::warn!("{error}");
         }
-        self.pipeline.finish();
         let now = Instant::now();
+        // libpcap may have known first that an interface is gone.
+        let _ = self.look_at_links(now);
+        let left_out = self.links.left_out(now, true);
+        self.tell(left_out);
+        self.pipeline.finish();
         self.outbox.put(self.pipeline.take_batch(), None, now);
         self.publish(now, now);
         let Self { outbox, lines, .. } = self;
@@ -173,6 +184,11 @@ impl Capture {
                 return End::Asked;
             }
             let now = Instant::now();
+            if ready.links
+                && let Err(end) = self.look_at_links(now)
+            {
+                return end;
+            }
             if frames > 0 {
                 self.turn_at = self.turn_at.min(now + TURN);
             }
@@ -193,7 +209,8 @@ impl Capture {
         for line in &mut self.lines {
             line.resting_until = line.resting_until.filter(|&until| until > now);
         }
-        let until = self.lines.iter().filter_map(|line| line.resting_until).fold(until, Instant::min);
+        let resting = self.lines.iter().filter_map(|line| line.resting_until);
+        let until = resting.chain(self.links.rests_until(now)).fold(until, Instant::min);
         let busy = self.lines.iter().any(|line| line.more);
         let patience = if busy { Duration::ZERO } else { until.saturating_duration_since(now) };
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
@@ -205,6 +222,10 @@ impl Capture {
                 PollFd::new(&line.tap, PollFlags::IN)
             }
         }));
+        fds.push(match self.links.fd(now) {
+            Some(fd) => PollFd::from_borrowed_fd(fd, PollFlags::IN),
+            None => PollFd::new(&self.woken, PollFlags::empty()),
+        });
         let timeout = Timespec::try_from(patience).ok();
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -213,10 +234,14 @@ impl Capture {
         let resting = self.lines.iter().map(|line| line.resting_until.is_some());
         let lines =
             fds[1..].iter().zip(resting).map(|(fd, rests)| !rests && !fd.revents().is_empty()).collect();
-        let ready = Ready { woken: !fds[0].revents().is_empty(), lines };
+        let woken = !fds[0].revents().is_empty();
+        let links = self.links.fd(now).is_some() && fds.last().is_some_and(|fd| !fd.revents().is_empty());
+        if links {
+            self.links.hear(Instant::now());
+        }
         // What is in the rings by now was stamped before this.
         self.look(false);
-        Ok(ready)
+        Ok(Ready { woken, links, lines })
     }
 
     /// Takes in what is in those rings that have something, of each at most what `most` allows, until none has more or
@@ -272,6 +297,11 @@ impl Capture {
             self.count_at = now + COUNT;
             self.count().map_err(End::Tap)?;
         }
+        if self.links.is_deaf() {
+            self.look_at_links(now)?;
+        }
+        let left_out = self.links.left_out(now, false);
+        self.tell(left_out);
         if now >= self.flush_due {
             self.flush(None, now);
         }
@@ -293,6 +323,11 @@ impl Capture {
                 self.outbox.put(self.pipeline.set_clock(by), None, now);
                 by
             }
+            Some(Turn::Corrected(Span(0))) => {
+                tracing::info!("the clock is right, and was all along");
+                self.outbox.correct(self.timeline.since(), Span(0), now);
+                return;
+            }
             Some(Turn::Corrected(by)) => {
                 let since = self.timeline.since();
                 tracing::info!(
@@ -306,6 +341,21 @@ impl Capture {
         };
         for line in &mut self.lines {
             line.last_frame = line.last_frame.map(|at| at + moved);
+        }
+    }
+
+    /// Sees how the links are: that one is down is time in which nothing is watched, that one is lost is the end.
+    fn look_at_links(&mut self, now: Instant) -> Result<(), End> {
+        let news = self.links.look(now);
+        self.tell(news.told);
+        self.pipeline.watch(self.timeline.now(), self.links.is_any_up());
+        news.end.map_or(Ok(()), |error| Err(End::Tap(error)))
+    }
+
+    fn tell(&mut self, changes: Vec<(u16, TapChange)>) {
+        let now = self.timeline.now();
+        for (interface, change) in changes {
+            self.pipeline.tap_changed(now, interface, change);
         }
     }
 
@@ -397,7 +447,10 @@ impl Capture {
         let millis = now.duration_since(since).as_millis().max(1);
         let rate = u128::from(frames) * 1_000 / millis;
         let progress = Progress {
-            taps: self.lines.iter().map(|line| line.progress(self.timeline.ahead())).collect(),
+            taps: (0..)
+                .zip(&self.lines)
+                .map(|(n, line)| line.progress(self.timeline.ahead(), self.links.is_narrow(n)))
+                .collect(),
             stats: self.pipeline.stats(),
             packets_per_second: u64::try_from(rate).unwrap_or(u64::MAX),
             hints: Some(self.sight.hints(self.timeline.now())),
@@ -413,12 +466,14 @@ impl Capture {
 /// What `wait` found.
 struct Ready {
     woken: bool,
+    /// Something happened to an interface of this machine.
+    links: bool,
     lines: Vec<bool>,
 }
 
 impl Line {
     /// With times by the wall clock, from which `ahead` is what they are counted in.
-    fn progress(&self, ahead: Span) -> TapProgress {
+    fn progress(&self, ahead: Span, narrow: bool) -> TapProgress {
         let (counts, (captured, bytes)) = (self.tap.counts(), self.tap.captured());
         TapProgress {
             name: self.tap.name().to_owned(),
@@ -429,6 +484,7 @@ impl Line {
             dropped: counts.dropped,
             interface_dropped: counts.interface_dropped,
             last_frame: self.last_frame.map(|at| at - ahead),
+            narrow,
         }
     }
 }

@@ -30,7 +30,7 @@ use rustix::process::umask;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::capture::{Machine, Own, Tap, TapSettings};
+use crate::capture::{Links, Machine, Own, Tap, TapSettings};
 use crate::clock::Marks;
 use crate::config::{Config, Given};
 use crate::log;
@@ -72,6 +72,7 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
         },
     };
     let settings = tap_settings(&start.config);
+    let links = Links::new(&names, settings.promiscuous, Instant::now());
     let taps = names.iter().map(|name| Tap::open(name, &settings)).collect::<Result<Vec<_>, _>>()?;
     // Not before it is known that this user may capture: else nothing is made.
     start.listen()?;
@@ -100,7 +101,8 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     let held_until = (!synchronised).then(|| Instant::now() + config.clock.wait);
     let outbox = Outbox::new(writer.sender.clone(), held_until);
     let clock = Clock { synchronised, marks, stored };
-    let (capture, asking, progress) = Capture::new(taps, pipeline, &own, outbox, config.store.flush, clock)?;
+    let (capture, asking, progress) =
+        Capture::new(taps, links, pipeline, &own, outbox, config.store.flush, clock)?;
     let daemon = Arc::new(Daemon {
         capture: asking,
         progress,

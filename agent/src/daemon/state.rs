@@ -133,7 +133,9 @@ impl Daemon {
             },
         };
         let hints = hints.map(|hints| hints.words()).unwrap_or_default();
-        let urgent = written.alarms.into_iter().chain(hints.into_iter().map(str::to_owned));
+        let narrow = progress.taps.iter().filter(|tap| tap.narrow).map(|tap| not_promiscuous(&tap.name));
+        let hints = hints.into_iter().map(str::to_owned);
+        let urgent = written.alarms.into_iter().chain(narrow).chain(hints);
         let stale = Some(self.stale()).filter(|stale| !stale.is_empty());
         let stale = stale
             .map(|keys| format!("changed in the configuration, and needs a restart: {}", keys.join(", ")));
@@ -158,6 +160,13 @@ impl Daemon {
     fn stale(&self) -> Vec<&'static str> {
         lock(&self.stale).clone()
     }
+}
+
+fn not_promiscuous(name: &str) -> String {
+    format!(
+        "{name}: the interface is not promiscuous although capture.promiscuous is on, so what is sent to others is not \
+         seen: restart, and if that does not help take another interface"
+    )
 }
 
 /// Why nothing can be written at `now`: the file cannot, or the disk does not answer.

@@ -80,6 +80,12 @@ impl Dimensions {
         self.interfaces = names.iter().map(|name| (name.clone(), None)).collect();
     }
 
+    /// What an interface of this run is called; its number where interfaces have no names.
+    pub(super) fn interface_name(&self, number: u16) -> String {
+        let named = self.interfaces.get(usize::from(number));
+        named.map_or_else(|| format!("interface {number}"), |(name, _)| name.clone())
+    }
+
     /// The file's id of an interface of this run; its number where interfaces have no names, as in captures.
     pub(super) fn interface(&mut self, db: &Connection, number: u16) -> Result<i64> {
         let Some((name, known)) = self.interfaces.get_mut(usize::from(number)) else {

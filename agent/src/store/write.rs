@@ -121,7 +121,7 @@ fn write_all(
     write_addresses(db, dimensions, batch)?;
     let minutes = || batch.minutes.iter().map(|minute| minute.window.as_millis());
     // What a running capture saw before its clock was set back lies in a future that never came.
-    let end = minutes().last().filter(|_| clock != Clock::Capture).map(|last| hour_of(last) + HOUR);
+    let end = minutes().next_back().filter(|_| clock != Clock::Capture).map(|last| hour_of(last) + HOUR);
     if let (Some(open), Some(end)) = (hour, end) {
         hour = Some(roll::reopen(db, calendar, open, end - HOUR)?);
     }
@@ -342,6 +342,9 @@ fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Resul
         EventKind::ClockCorrected { by } => {
             let detail = format!("the clock is right: what this run saw before was moved {}", span_text(by));
             ("clock", None, detail)
+        }
+        EventKind::Tap { interface, change } => {
+            ("link", None, format!("{} {change}", dimensions.interface_name(interface)))
         }
         EventKind::Limit { what, count } => ("limit", None, format!("{count} {what}")),
         EventKind::Learnt(News::Gateway { device, address }) => {

@@ -9,6 +9,7 @@ use crate::flow::record::FlowRecord;
 use crate::learn::News;
 use crate::rollup::Minute;
 use crate::stats::{EVENTS_DROPPED, FRAMES_FOLDED, RECORDS_DROPPED, SIGHTINGS_REFUSED};
+use crate::tap::TapChange;
 use crate::time::{Span, Timestamp};
 
 pub use backlog::Backlog;
@@ -51,6 +52,13 @@ pub enum EventKind {
     ClockCorrected {
         /// How much it was slow; fast if it is less than zero.
         by: Span,
+    },
+    /// Something happened to an interface.
+    Tap {
+        /// Its number.
+        interface: u16,
+        /// What.
+        change: TapChange,
     },
 }
 

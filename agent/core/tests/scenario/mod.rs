@@ -2,6 +2,7 @@
 
 mod clock;
 mod flows;
+mod gaps;
 mod limits;
 mod live;
 mod time;

@@ -76,8 +76,7 @@ fn check(zone: &str, history: (i64, i64), run: &[i64], by_minutes: i64, rest: i6
     let mut moved = with_history(&wrong, zone, start, history.0, history.1);
     let mut never = with_history(&right, zone, start, history.0, history.1);
     let mut last = start;
-    for (n, after) in run.iter().enumerate() {
-        let n = n as u64;
+    for (n, after) in (0..).zip(run) {
         last += after * MINUTE;
         let seen = |at: i64| Timestamp((at + 1_234) * 1_000);
         write(&mut moved, Clock::Unsynced, vec![of(last, n)], vec![flow(n, seen(last))], None);
@@ -124,8 +123,8 @@ proptest! {
 fn minutes_that_were_deleted_meanwhile_are_not_counted_anew() {
     let (place, start) = (Place::new(), ms("2026-11-20T10:00:00"));
     let mut store = place.open("UTC");
-    for n in 0..4 * 60 {
-        write(&mut store, Clock::Unsynced, vec![of(start + n * MINUTE, n as u64)], vec![], None);
+    for (n, number) in (0..4 * 60).zip(0..) {
+        write(&mut store, Clock::Unsynced, vec![of(start + n * MINUTE, number)], vec![], None);
     }
     store.db.execute("DELETE FROM usage_minute WHERE window < ?1", [start + 90 * MINUTE]).unwrap();
     store.db.execute("DELETE FROM coverage_minute WHERE window < ?1", [start + 90 * MINUTE]).unwrap();
