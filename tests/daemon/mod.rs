@@ -1,6 +1,7 @@
 //! The daemon as its owner meets it: who reads its file, what it can be told and asked, how it starts and ends.
 
 mod interfaces;
+mod layouts;
 mod owner;
 mod place;
 mod readers;

@@ -5,6 +5,7 @@ send ADDRESS COUNT    so many UDP datagrams of 100 bytes to port 9
 flood ADDRESS         UDP datagrams of many lengths to port 9, as fast as it goes, until told to end
 scatter ADDRESS RATE  so many UDP datagrams a second to port 9, each from another port, until told to end
 stamp                 make the kernel stamp frames as they come in: once, for everybody who captures them
+call ADDRESS BYTES    one conversation by TCP and one by UDP with "serve" at that address, of so many bytes each way
 serve                 answer what "mix" asks, until told to end
 mix SECONDS           all kinds of conversations with the servers on the hosts b and r
 """
@@ -67,6 +68,25 @@ def flood(address):
                 s.send(payload)
             except OSError:  # nobody listens there, or there is no room
                 pass
+
+
+def call(address, count):
+    left = int(count)
+    tcp, s = socket.create_connection((address, ECHO), 5), udp(address)
+    s.settimeout(5)
+    while left > 0:
+        part = min(left, 1000)
+        tcp.sendall(bytes(part))
+        tcp.recv(part, socket.MSG_WAITALL)
+        s.sendto(bytes(part), (address, UDP_ECHO))
+        s.recv(2000)
+        left -= part
+    # Not before the other side has closed too: then nothing more comes.
+    tcp.shutdown(socket.SHUT_WR)
+    while tcp.recv(1000):
+        pass
+    tcp.close()
+    time.sleep(0.1)
 
 
 def scatter(address, rate):
@@ -248,4 +268,5 @@ def mix(seconds):
 
 
 if __name__ == "__main__":
-    {"send": send, "flood": flood, "scatter": scatter, "stamp": stamp, "serve": serve, "mix": mix}[sys.argv[1]](*sys.argv[2:])
+    modes = {"send": send, "call": call, "flood": flood, "scatter": scatter, "stamp": stamp, "serve": serve, "mix": mix}
+    modes[sys.argv[1]](*sys.argv[2:])
