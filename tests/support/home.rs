@@ -68,6 +68,29 @@ impl Home {
         Some(home)
     }
 
+    /// The router has the stations at two ports of its bridge `br-lan`, the machine's `eth0` at a third, and its `eth1` at
+    /// `lan4`, which is for copies: `commands` are what has it make them.
+    pub(crate) fn with_mirroring_router(test: &str, commands: &[String]) -> Option<Self> {
+        let home = Self::new(test, "eth0 eth1", "")?;
+        let lab = &home.lab;
+        add_bridge(lab, "r", "br-lan", ROUTER);
+        for ((host, link, number), port) in stations().chain([("tap", "eth0", TAP)]).zip(["lan1", "lan2", "lan3"]) {
+            lab.add_cable(("r", port), (host, link), &mac(number));
+            lab.ip("r", &format!("link set {port} master br-lan"));
+            give_addresses(lab, host, link, number);
+            route_to_internet(lab, host, "192.168.77.1", Some("fd77::1"));
+        }
+        give_addresses(lab, "r", "br-lan", ROUTER);
+        lab.add_cable(("r", "lan4"), ("tap", "eth1"), &mac(6));
+        for (host, link) in [("r", "lan4"), ("tap", "eth1")] {
+            lab.sysctl(host, &format!("net.ipv6.conf.{link}.disable_ipv6=1"));
+        }
+        for command in commands {
+            done(lab.command("r", "sh").args(["-c", command]));
+        }
+        Some(home)
+    }
+
     /// Copies what a port of the switch carries, both ways, to the mirror port.
     pub(crate) fn mirror(&self, port: &str) {
         let tc = |arguments: &str| done(self.lab.command("sw", "tc").args(arguments.split_whitespace()));
@@ -178,6 +201,7 @@ impl Home {
     }
 }
 
+/// Each station with its one interface.
 fn stations() -> impl Iterator<Item = (&'static str, &'static str, u8)> {
     STATIONS.into_iter().map(|(host, number)| (host, "eth0", number))
 }

@@ -6,7 +6,7 @@ flood ADDRESS         UDP datagrams of many lengths to port 9, as fast as it goe
 scatter ADDRESS RATE  so many UDP datagrams a second to port 9, each from another port, until told to end
 stamp                 make the kernel stamp frames as they come in: once, for everybody who captures them
 call ADDRESS BYTES    one conversation by TCP and one by UDP with "serve" at that address, of so many bytes each way
-serve                 answer what "mix" asks, until told to end
+serve                 answer what "call" and "mix" ask, until told to end
 mix SECONDS           all kinds of conversations with the servers on the hosts b and r
 """
 
@@ -78,7 +78,8 @@ def call(address, count):
         part = min(left, 1000)
         tcp.sendall(bytes(part))
         tcp.recv(part, socket.MSG_WAITALL)
-        s.sendto(bytes(part), (address, UDP_ECHO))
+        # No two alike: what comes twice is a matter of its own.
+        s.sendto(left.to_bytes(8, "big").ljust(part, b"."), (address, UDP_ECHO))
         s.recv(2000)
         left -= part
     # Not before the other side has closed too: then nothing more comes.
