@@ -135,7 +135,7 @@ fn says(text: &str, quote: &str) -> bool {
         return true;
     }
     let fixed: Vec<&str> = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect();
-    // What is fixed must be most of it: of a brace alone anything could come.
+    // What is fixed must be the larger part of it: of a brace alone anything could come.
     let mut found = 0;
     let mut rest = quote;
     for part in fixed.iter().filter(|part| part.len() > 1) {
@@ -150,7 +150,7 @@ fn says(text: &str, quote: &str) -> bool {
             }
         }
     }
-    found * 4 > quote.len() * 3
+    found * 2 > quote.len()
 }
 
 #[test]
