@@ -40,7 +40,12 @@ fn shell(line: &str, db: &Path) -> (bool, String) {
     let program = Path::new(lanscribe().get_program()).parent().unwrap().to_owned();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("sh");
-    command.args(["-c", line]).env("PATH", path).env("TZ", "UTC").env("NO_COLOR", "1").env("LANSCRIBE_DB", db);
+    command
+        .args(["-c", line])
+        .env("PATH", path)
+        .env("TZ", "UTC")
+        .env("NO_COLOR", "1")
+        .env("LANSCRIBE_DB", db);
     let output = command.current_dir(db.parent().unwrap()).output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output))
 }
@@ -109,7 +114,9 @@ fn every_link_of_the_page_on_installing_leads_somewhere() {
     assert!(links.len() > 20, "{links:?}");
     for link in links {
         match link.strip_prefix('#') {
-            Some(heading) => assert!(anchors.iter().any(|anchor| anchor == heading), "#{heading}: {anchors:?}"),
+            Some(heading) => {
+                assert!(anchors.iter().any(|anchor| anchor == heading), "#{heading}: {anchors:?}");
+            }
             None => assert!(Path::new(ROOT).join("docs").join(link).exists(), "{link}"),
         }
     }
@@ -122,7 +129,8 @@ fn texts(folder: &Path, texts: &mut Vec<String>) {
         if path.is_dir() {
             self::texts(&path, texts);
         } else if path.extension().is_some_and(|end| end == "rs") {
-            let source = std::fs::read_to_string(&path).unwrap().replace("\\\"", "\u{1}").replace("\\\n", " ");
+            let source =
+                std::fs::read_to_string(&path).unwrap().replace("\\\"", "\u{1}").replace("\\\n", " ");
             let quoted = source.split('"').map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
             texts.extend(quoted.map(|text| text.replace('\u{1}', "\"")));
         }
@@ -134,7 +142,8 @@ fn says(text: &str, quote: &str) -> bool {
     if text.contains(quote) {
         return true;
     }
-    let fixed: Vec<&str> = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect();
+    let fixed: Vec<&str> =
+        text.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect();
     // What is fixed must be the larger part of it: of a brace alone anything could come.
     let mut found = 0;
     let mut rest = quote;
@@ -165,6 +174,9 @@ fn all_that_the_page_on_installing_quotes_is_what_the_program_says() {
         let quote = row.split("` |").next().unwrap();
         assert!(sources.iter().any(|text| says(text, quote)), "nothing says {quote:?}");
     }
-    assert!(!sources.iter().any(|text| says(text, "the port is not plugged in")), "and only what is said is found");
+    assert!(
+        !sources.iter().any(|text| says(text, "the port is not plugged in")),
+        "and only what is said is found"
+    );
     assert!(!sources.iter().any(|text| says(text, "eth0 and eth1 are the ports of a bridge")));
 }

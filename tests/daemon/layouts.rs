@@ -195,7 +195,8 @@ fn at_a_router_that_mirrors_as_the_page_says_each_station_is_counted_once() {
     let test = "at_a_router_that_mirrors_as_the_page_says_each_station_is_counted_once";
     let page = page();
     let block = page.split("```sh router\n").nth(1).and_then(|block| block.split("```").next()).unwrap();
-    let commands: Vec<_> = block.lines().filter(|line| !line.starts_with("opkg ")).map(str::to_owned).collect();
+    let commands: Vec<_> =
+        block.lines().filter(|line| !line.starts_with("opkg ")).map(str::to_owned).collect();
     assert_eq!(commands.len(), 4, "{block}");
     let Some(home) = Home::with_mirroring_router(test, &commands) else { return };
     watch(&home, "mirror-port.toml", Some(ROUTER), 0);

@@ -14,6 +14,15 @@ pub(crate) const ROUTER: u8 = 1;
 pub(crate) const TAP: u8 = 5;
 pub(crate) const STATIONS: [(&str, u8); 2] = [("a", 10), ("b", 20)];
 
+/// What a kernel must be able to do for a home, tried on the loopback.
+const CAN_TRANSLATE_AND_COPY: [&str; 2] = [
+    "nft 'add table ip try; add chain ip try out { type nat hook postrouting priority 100; }; \
+     add rule ip try out masquerade; delete table ip try'",
+    "tc qdisc add dev lo clsact
+     tc filter add dev lo egress protocol all u32 match u32 0 0 action mirred egress mirror dev lo
+     tc qdisc del dev lo clsact",
+];
+
 /// A home with a machine in it that captures.
 pub(crate) struct Home {
     pub(crate) lab: Lab,
@@ -33,6 +42,14 @@ impl Home {
         }
         lab.settle("tap");
         lab.ip("tap", "link set lo up");
+        for script in CAN_TRANSLATE_AND_COPY {
+            let tried = lab.command("tap", "sh").args(["-ec", script]).output().unwrap();
+            if !tried.status.success() {
+                let why = String::from_utf8_lossy(&tried.stderr).trim().to_owned();
+                skip(test, &format!("this kernel cannot translate addresses, or copy frames: {why}"));
+                return None;
+            }
+        }
         for host in ["r", "a", "b", "sw"] {
             lab.add_namespace(host);
         }
@@ -74,7 +91,9 @@ impl Home {
         let home = Self::new(test, "eth0 eth1", "")?;
         let lab = &home.lab;
         add_bridge(lab, "r", "br-lan", ROUTER);
-        for ((host, link, number), port) in stations().chain([("tap", "eth0", TAP)]).zip(["lan1", "lan2", "lan3"]) {
+        for ((host, link, number), port) in
+            stations().chain([("tap", "eth0", TAP)]).zip(["lan1", "lan2", "lan3"])
+        {
             lab.add_cable(("r", port), (host, link), &mac(number));
             lab.ip("r", &format!("link set {port} master br-lan"));
             give_addresses(lab, host, link, number);
@@ -138,7 +157,8 @@ impl Home {
         for port in ["eth0", "eth1"] {
             lab.ip("tap", &format!("link set {port} master br0"));
         }
-        for (host, link, number) in [("tap", "br0", TAP), ("r", "eth0", ROUTER)].into_iter().chain(stations()) {
+        for (host, link, number) in [("tap", "br0", TAP), ("r", "eth0", ROUTER)].into_iter().chain(stations())
+        {
             give_addresses(lab, host, link, number);
         }
         for host in ["tap", "a", "b"] {
@@ -208,7 +228,10 @@ fn stations() -> impl Iterator<Item = (&'static str, &'static str, u8)> {
 
 fn add_bridge(lab: &Lab, host: &str, name: &str, number: u8) {
     let mac = mac(number);
-    lab.ip(host, &format!("link add {name} address {mac} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"));
+    lab.ip(
+        host,
+        &format!("link add {name} address {mac} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"),
+    );
     lab.ip(host, &format!("link set {name} up"));
 }
 

@@ -158,7 +158,8 @@ impl Lab {
     /// Plugs a cable from a host's new interface to another's, which has this MAC address, and switches both on.
     pub(crate) fn add_cable(&self, near: (&str, &str), far: (&str, &str), mac: &str) {
         let namespace = self.namespace(far.0);
-        let link = format!("link add {} type veth peer name {} address {mac} netns {namespace}", near.1, far.1);
+        let link =
+            format!("link add {} type veth peer name {} address {mac} netns {namespace}", near.1, far.1);
         self.ip(near.0, &link);
         // Frames as they are on a cable: none that the sending side leaves for others to cut or to sum.
         for (place, link) in [near, far] {
@@ -266,7 +267,8 @@ impl Lab {
         let n = self.daemons.fetch_add(1, Ordering::Relaxed);
         let place = |end: &str| self.folder.path().join(format!("{n}.{end}"));
         let (db, socket) = (place("db"), place("socket"));
-        let given: Vec<OsString> = vec!["--socket".into(), socket.clone().into(), "--db".into(), db.clone().into()];
+        let given: Vec<OsString> =
+            vec!["--socket".into(), socket.clone().into(), "--db".into(), db.clone().into()];
         let mut command = self.run(config, wrapper);
         command.args(&given).args(interfaces.iter().flat_map(|name| ["--interface", name]));
         Daemon { process: Listened::to(&mut command), config: config.to_owned(), db, socket, given }
@@ -275,7 +277,11 @@ impl Lab {
     /// `lanscribe run` where the bridge is, as this file says.
     fn run(&self, config: &Path, wrapper: &[&str]) -> Command {
         let mut command = self.command("tap", wrapper.first().copied().unwrap_or("env"));
-        command.args(wrapper.iter().skip(1)).arg(lanscribe().get_program()).args(["run", "--config"]).arg(config);
+        command
+            .args(wrapper.iter().skip(1))
+            .arg(lanscribe().get_program())
+            .args(["run", "--config"])
+            .arg(config);
         command.env("TZ", "UTC").env("NO_COLOR", "1").stdin(Stdio::null());
         command
     }
@@ -318,7 +324,8 @@ fn sweep() {
 
 /// The names of all namespaces of the machine.
 fn namespaces() -> Vec<String> {
-    let list = Command::new("ip").args(["netns", "list"]).output().map(|output| output.stdout).unwrap_or_default();
+    let list =
+        Command::new("ip").args(["netns", "list"]).output().map(|output| output.stdout).unwrap_or_default();
     let list = String::from_utf8_lossy(&list).into_owned();
     list.lines().filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
 }
