@@ -51,7 +51,8 @@ fn start(home: &Home, file: &str, interfaces: &[&str]) -> Daemon {
 
 /// The interface that a daemon captures on.
 fn captured(daemon: &Daemon) -> String {
-    daemon.status().0["interfaces"][0]["name"].as_str().unwrap_or_default().to_owned()
+    // It answers a moment before it captures.
+    until("an interface", PATIENCE, || daemon.status().0["interfaces"][0]["name"].as_str().map(str::to_owned))
 }
 
 /// Starts a daemon that is expected to refuse its interfaces: what it said.
