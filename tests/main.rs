@@ -6,6 +6,7 @@ mod captures;
 mod configuration;
 mod daemon;
 mod documented;
+mod installing;
 mod live;
 mod people;
 mod reading;

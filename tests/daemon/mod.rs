@@ -3,6 +3,7 @@
 mod applied;
 mod clock;
 mod interfaces;
+mod layouts;
 mod owner;
 mod place;
 mod readers;

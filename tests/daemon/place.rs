@@ -140,7 +140,7 @@ fn what_the_command_line_names_counts_also_when_the_configuration_is_read_again(
     let read = || process.said().contains("read again: nothing changed").then_some(());
     until("the configuration to be read", PATIENCE, read);
     assert!(ask("status").1.contains("warnings    none"));
-    let daemon = Daemon { process, config: path, db: db.clone(), socket: socket.clone() };
+    let daemon = Daemon { process, config: path, db: db.clone(), socket: socket.clone(), given: Vec::new() };
     assert_eq!(daemon.stop().code(), 0);
     assert!(db.exists() && !socket.exists() && !folder.join("lanscribe.db").exists());
 

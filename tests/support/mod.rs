@@ -1,6 +1,7 @@
 //! What the tests share: the program, files to work on, and words for what cannot run.
 
 pub(crate) mod frames;
+pub(crate) mod home;
 pub(crate) mod lab;
 pub(crate) mod wire;
 

@@ -7,7 +7,8 @@ scatter ADDRESS RATE  so many UDP datagrams a second to port 9, each from anothe
 number INTERFACE      frames with a number of their own, as many as each line of standard input says and of so many bytes; answers
                       with the numbers of those that the interface took: one that has no link takes none
 stamp                 make the kernel stamp frames as they come in: once, for everybody who captures them
-serve                 answer what "mix" asks, until told to end
+call ADDRESS BYTES    one conversation by TCP and one by UDP with "serve" at that address, of so many bytes each way
+serve                 answer what "call" and "mix" ask, until told to end
 mix SECONDS           all kinds of conversations with the servers on the hosts b and r
 """
 
@@ -69,6 +70,26 @@ def flood(address):
                 s.send(payload)
             except OSError:  # nobody listens there, or there is no room
                 pass
+
+
+def call(address, count):
+    left = int(count)
+    tcp, s = socket.create_connection((address, ECHO), 5), udp(address)
+    s.settimeout(5)
+    while left > 0:
+        part = min(left, 1000)
+        tcp.sendall(bytes(part))
+        tcp.recv(part, socket.MSG_WAITALL)
+        # No two alike: what comes twice is a matter of its own.
+        s.sendto(left.to_bytes(8, "big").ljust(part, b"."), (address, UDP_ECHO))
+        s.recv(2000)
+        left -= part
+    # Not before the other side has closed too: then nothing more comes.
+    tcp.shutdown(socket.SHUT_WR)
+    while tcp.recv(1000):
+        pass
+    tcp.close()
+    time.sleep(0.1)
 
 
 def scatter(address, rate):
@@ -282,4 +303,6 @@ def mix(seconds):
 
 
 if __name__ == "__main__":
-    {"send": send, "flood": flood, "scatter": scatter, "number": number, "stamp": stamp, "serve": serve, "mix": mix}[sys.argv[1]](*sys.argv[2:])
+    modes = {"send": send, "call": call, "flood": flood, "scatter": scatter, "number": number,
+             "stamp": stamp, "serve": serve, "mix": mix}
+    modes[sys.argv[1]](*sys.argv[2:])
