@@ -3,8 +3,10 @@
 mod interfaces;
 mod owner;
 mod place;
+mod privilege;
 mod readers;
 mod reload;
+mod service;
 mod socket;
 mod start;
 mod status;
