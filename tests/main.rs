@@ -14,6 +14,7 @@ mod running;
 mod sample;
 mod support;
 mod trouble;
+mod units;
 mod vendor;
 mod watch;
 

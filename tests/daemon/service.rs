@@ -10,7 +10,9 @@ use rustix::process::Signal;
 use crate::support::lab::{Daemon, Lab, PATIENCE, python, signal, until};
 
 /// In which time a sign of life is due: it comes three times as often, and a busy capture looks at the clock each second.
-const DUE: Duration = Duration::from_secs(6);
+const DUE: Duration = Duration::from_secs(3);
+/// After this time without a look at the clock, and a sign of life that was on its way, none comes any more.
+const HANGS: Duration = Duration::from_secs(6);
 
 /// A service manager.
 struct Ear {
@@ -116,8 +118,7 @@ fn the_service_manager_hears_signs_of_life_only_while_the_capture_goes_on() {
     assert!(ear.signs(&lab, DUE) >= 2, "{:?}", ear.said);
 
     let held = Held::hold(thread(&daemon, "capture"));
-    // One may have been on its way.
-    ear.signs(&lab, DUE / 3);
+    ear.signs(&lab, HANGS);
     assert_eq!(ear.signs(&lab, DUE), 0, "{:?}", ear.said);
     assert!(daemon.process.said().contains("the capture thread does not go on"), "{}", daemon.process.said());
     held.release();

@@ -343,7 +343,7 @@ impl Capture {
         let millis = now.duration_since(since).as_millis().max(1);
         let rate = u128::from(frames) * 1_000 / millis;
         let progress = Progress {
-            turns: lock(&self.progress).turns + 1,
+            next_turn: Some(self.turn_at),
             taps: self.lines.iter().map(Line::progress).collect(),
             stats: self.pipeline.stats(),
             packets_per_second: u64::try_from(rate).unwrap_or(u64::MAX),

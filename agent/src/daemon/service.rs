@@ -14,6 +14,8 @@ use crate::text::visible;
 
 /// It is told that often within the time in which it must be: one sign may be late.
 const SIGNS: u32 = 3;
+/// How much later than it said the capture may look at the clock, on a machine that is busy.
+const LATE: Duration = Duration::from_secs(3);
 /// A call of the store that takes longer, and in which its thread neither computes nor waits for the disk, does not
 /// come back. Cards retry a bad block for minutes.
 const HUNG: Duration = Duration::from_secs(15 * 60);
@@ -54,11 +56,11 @@ pub(super) async fn live() {
 pub(super) async fn watch(daemon: &Arc<Daemon>) {
     let Some(every) = every() else { return std::future::pending().await };
     let mut watch = Watch::default();
-    let mut said = None;
+    let (begun, mut said) = (Instant::now(), None);
     loop {
         tokio::time::sleep(every).await;
-        let turns = lock(&daemon.progress).turns;
-        let hangs = watch.hangs(turns, &daemon.written(), Instant::now());
+        let next_turn = lock(&daemon.progress).next_turn.unwrap_or(begun);
+        let hangs = watch.hangs(next_turn, &daemon.written(), Instant::now());
         match hangs {
             None => tell(&[NotifyState::Watchdog]),
             Some(thread) if said != hangs => {
@@ -72,26 +74,24 @@ pub(super) async fn watch(daemon: &Arc<Daemon>) {
     }
 }
 
-/// What was seen of the threads the last time.
+/// What was seen of the writer the last time.
 #[derive(Debug, Default)]
 struct Watch {
-    turns: u64,
     pulse: Option<Pulse>,
 }
 
 impl Watch {
-    /// Which thread hangs, if one does. The capture looks at the clock every few seconds, whatever comes; so it has
-    /// since the last time. The writer may be idle, which is well, or have a file that is locked or a disk that is full,
+    /// Which thread hangs, if one does. The capture looks at the clock every few seconds, whatever comes, and says when it
+    /// will do so next. The writer may be idle, which is well, or have a file that is locked or a disk that is full,
     /// which it tries again. It may also be within one call of the store for long: as long as its thread computes it gets
     /// somewhere, and while the kernel has it wait for the disk, nothing can end it, and what is captured meanwhile
     /// is better kept here than lost with a new start, which would wait for the same disk.
-    fn hangs(&mut self, turns: u64, writer: &WriterStatus, now: Instant) -> Option<&'static str> {
-        let turned = std::mem::replace(&mut self.turns, turns) != turns;
+    fn hangs(&mut self, next_turn: Instant, writer: &WriterStatus, now: Instant) -> Option<&'static str> {
         let pulse = writer.thread.and_then(Pulse::of);
         let before = std::mem::replace(&mut self.pulse, pulse);
         let long = writer.busy_since.is_some_and(|since| now.duration_since(since) > HUNG);
         match () {
-            () if !turned => Some("capture"),
+            () if now > next_turn + LATE => Some("capture"),
             () if long && pulse.is_none_or(|pulse| !pulse.waits_for_disk && before == Some(pulse)) => {
                 Some("writer")
             }
@@ -126,13 +126,12 @@ mod tests {
 
     #[test]
     fn a_capture_that_does_not_look_at_the_clock_hangs() {
-        let (mut watch, idle, now) = (Watch::default(), writer(None), Instant::now());
-        assert_eq!(watch.hangs(0, &idle, now), Some("capture"), "it has never begun");
-        for turns in [1, 2, 9] {
-            assert_eq!(watch.hangs(turns, &idle, now), None);
-        }
-        assert_eq!(watch.hangs(9, &idle, now), Some("capture"));
-        assert_eq!(watch.hangs(10, &idle, now), None, "it was only slow");
+        let (mut watch, idle, turn) = (Watch::default(), writer(None), Instant::now());
+        let second = Duration::from_secs(1);
+        assert_eq!(watch.hangs(turn, &idle, turn), None);
+        assert_eq!(watch.hangs(turn, &idle, turn + LATE), None, "the machine is busy");
+        assert_eq!(watch.hangs(turn, &idle, turn + LATE + second), Some("capture"));
+        assert_eq!(watch.hangs(turn + LATE, &idle, turn + LATE + second), None, "it was only slow");
     }
 
     #[test]
@@ -142,22 +141,21 @@ mod tests {
         let mut watch = Watch::default();
         // A thread that is not there has no pulse.
         let gone = WriterStatus { thread: None, ..writer(Some(since)) };
-        assert_eq!(watch.hangs(1, &gone, soon), None, "a disk may take its time");
-        assert_eq!(watch.hangs(2, &gone, late), Some("writer"));
+        assert_eq!(watch.hangs(late, &gone, soon), None, "a disk may take its time");
+        assert_eq!(watch.hangs(late, &gone, late), Some("writer"));
         assert_eq!(
-            watch.hangs(3, &WriterStatus { busy_since: None, ..gone }, late),
+            watch.hangs(late, &WriterStatus { busy_since: None, ..gone }, late),
             None,
             "it waits for work"
         );
 
         // This one computes.
         let busy = writer(Some(since));
-        assert_eq!(watch.hangs(4, &busy, late), None, "it is seen for the first time");
+        assert_eq!(watch.hangs(late, &busy, late), None, "it is seen for the first time");
         let before = watch.pulse;
         while Pulse::of(rustix::thread::gettid()) == before {}
-        assert_eq!(watch.hangs(5, &busy, late), None, "it has done something since");
-        watch.pulse = Pulse::of(rustix::thread::gettid());
-        let hangs = (6..99).find_map(|turns| watch.hangs(turns, &busy, late));
+        assert_eq!(watch.hangs(late, &busy, late), None, "it has done something since");
+        let hangs = (0..99).find_map(|_| watch.hangs(late, &busy, late));
         assert_eq!(hangs, Some("writer"), "between two looks of which it did nothing");
     }
 }
