@@ -15,6 +15,7 @@ mod running;
 mod sample;
 mod support;
 mod trouble;
+mod units;
 mod vendor;
 mod watch;
 

@@ -34,6 +34,8 @@ pub(super) enum Ask {
 /// What others know of the capture thread, renewed once a second.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
+    /// Until when the thread looks at the clock again, whatever comes.
+    pub(super) next_turn: Option<Instant>,
     pub(super) taps: Vec<TapProgress>,
     pub(super) stats: Stats,
     /// Frames of the last second.

@@ -447,6 +447,7 @@ impl Capture {
         let millis = now.duration_since(since).as_millis().max(1);
         let rate = u128::from(frames) * 1_000 / millis;
         let progress = Progress {
+            next_turn: Some(self.turn_at),
             taps: (0..)
                 .zip(&self.lines)
                 .map(|(n, line)| line.progress(self.timeline.ahead(), self.links.is_narrow(n)))

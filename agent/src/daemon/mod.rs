@@ -8,7 +8,9 @@ mod disk;
 mod folder;
 mod notice;
 mod outbox;
+mod privilege;
 mod recent;
+mod service;
 mod start;
 mod state;
 mod timeline;
@@ -76,6 +78,8 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     let taps = names.iter().map(|name| Tap::open(name, &settings)).collect::<Result<Vec<_>, _>>()?;
     // Not before it is known that this user may capture: else nothing is made.
     start.listen()?;
+    // Before any thread, and before any packet.
+    privilege::give_up(&start.config.store.file, &start.config.control.socket)?;
     drop(entered);
 
     let Start { config, registry, recollection, socket } = start;
@@ -120,15 +124,21 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     let (ended, mut end) = oneshot::channel();
     thread::Builder::new().name("capture".to_owned()).spawn(move || ended.send(capture.run()))?;
     tracing::info!("capturing on {} into {}", names.join(", "), config.store.file.display());
+    service::ready(&daemon.doing());
 
     let end = runtime.block_on(async {
         tokio::select! {
-            end = &mut end => return end,
+            end = &mut end => {
+                service::stopping();
+                return end;
+            }
             () = start::serve(socket.as_ref(), Whom::Capturing(Arc::clone(&daemon))) => {}
             () = signals.obey(&daemon, source, &config) => {}
             () = look_around(&daemon, &names, own) => {}
+            () = service::watch(&daemon) => {}
             () = writer.over() => {}
         }
+        service::stopping();
         writer.hurry();
         daemon.capture.ask(Ask::Stop);
         tokio::select! {
@@ -175,9 +185,15 @@ fn unsure(config: &Config) -> String {
 
 /// Notices what changes beside the LAN: that the machine was given another address.
 async fn look_around(daemon: &Daemon, names: &[String], mut own: Own) {
+    let mut doing = daemon.doing();
     loop {
         tokio::time::sleep(LOOK_AROUND).await;
         daemon.note_counts();
+        let now = daemon.doing();
+        if now != doing {
+            service::doing(&now);
+            doing = now;
+        }
         // What cannot be read now can be later.
         if let Ok(now) = Machine::read().map(|machine| machine.own(names))
             && now != own
@@ -228,14 +244,18 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => match source.load() {
-                    Ok(new) => {
-                        let taken = current.changes(&new).taken;
-                        let waiting = started.changes(&new).need_restart;
-                        daemon.reload(&new, &taken, waiting);
-                        current = new;
+                _ = self.hang_up.recv() => {
+                    service::reloading();
+                    match source.load() {
+                        Ok(new) => {
+                            let taken = current.changes(&new).taken;
+                            let waiting = started.changes(&new).need_restart;
+                            daemon.reload(&new, &taken, waiting);
+                            current = new;
+                        }
+                        Err(error) => tracing::error!("the configuration stays as it was:\n{error}"),
                     }
-                    Err(error) => tracing::error!("the configuration stays as it was:\n{error}"),
+                    service::ready(&daemon.doing());
                 }
             }
         }

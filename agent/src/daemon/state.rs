@@ -146,6 +146,16 @@ impl Daemon {
         status
     }
 
+    /// What it does, in a line: where it captures, and what is amiss, if anything is.
+    pub(super) fn doing(&self) -> String {
+        let capturing = format!("capturing on {}", self.notice.settings().interfaces.join(", "));
+        let Status { health, warnings, .. } = self.status();
+        match warnings.first() {
+            Some(warning) if health != Health::Healthy => format!("{capturing}; {warning}"),
+            _ => capturing,
+        }
+    }
+
     /// Notes what was captured and lost until now, for what is said of the last hour.
     pub(super) fn note_counts(&self) {
         let frames = frames(&lock(&self.progress));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use jiff::Timestamp;
 
-use super::lock;
+use super::{lock, service};
 use crate::capture::{InterfaceError, Machine, Own};
 use crate::clock::Marks;
 use crate::config::{Config, Interfaces};
@@ -72,7 +72,10 @@ impl Waiting {
                     if told.replace(kind) != Some(kind) {
                         tracing::warn!("{missing}; waiting for it");
                     }
-                    *lock(&self.what) = missing.waited_for();
+                    let what = missing.waited_for();
+                    if std::mem::replace(&mut *lock(&self.what), what.clone()) != what {
+                        service::doing(&what);
+                    }
                 }
             }
             tokio::time::sleep(LOOK_AGAIN).await;

@@ -5,6 +5,7 @@
 
 mod damage;
 mod ledger;
+mod pulse;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use crate::config::Config;
 use crate::store::{Change, ChangeError, Clock, Correction, Retention, StoreError};
 use crate::vendor::Registry;
 use ledger::Ledger;
+pub(crate) use pulse::Pulse;
 pub(crate) use status::WriterStatus;
 
 /// Jobs that wait while another one is done. Each may be a batch at its limits.
@@ -152,8 +154,10 @@ impl Writer {
         let ledger = Ledger::new(path, settings, Arc::clone(&status));
         let work = Work { ledger, jobs, stop: Arc::clone(&stop), grace, deadline: None };
         let (running, over) = oneshot::channel();
+        let told = Arc::clone(&status);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let _running = running;
+            lock(&told).thread = Some(rustix::thread::gettid());
             work.run()
         })?;
         Ok(Self { sender, status, stop, over, thread })
