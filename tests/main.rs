@@ -7,6 +7,7 @@ mod configuration;
 mod daemon;
 mod documented;
 mod live;
+mod packaging;
 mod people;
 mod reading;
 mod readme;

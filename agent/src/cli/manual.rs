@@ -57,7 +57,8 @@ fn page_name(name: &str, section: &str) -> Vec<Inline> {
 /// The page of a command. `parent` is the one that it is a part of.
 fn page(command: &Command, parent: Option<&str>) -> String {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
-    let man = Man::new(command.clone()).manual(MANUAL).source(concat!("lanscribe ", env!("CARGO_PKG_VERSION")));
+    let man =
+        Man::new(command.clone()).manual(MANUAL).source(concat!("lanscribe ", env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();
     man.render_title(&mut text).unwrap();
     man.render_name_section(&mut text).unwrap();
