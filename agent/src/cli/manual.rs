@@ -25,8 +25,8 @@ fn once(text: &str) -> String {
 }
 
 /// A line that is shown as it stands, examples above all.
-fn as_it_stands<'a>(roff: &mut Roff, lines: impl IntoIterator<Item = &'a str>) {
-    roff.control("RS", ["4"]).control("nf", []);
+fn as_it_stands<'a>(roff: &mut Roff, indent: &str, lines: impl IntoIterator<Item = &'a str>) {
+    roff.control("RS", [indent]).control("nf", []);
     for line in lines {
         roff.text([roman(line)]);
     }
@@ -40,7 +40,7 @@ fn after(roff: &mut Roff, text: &str) {
         let first = lines.next().unwrap_or_default();
         if let Some(heading) = first.strip_suffix(':') {
             roff.control("SH", [heading.to_uppercase().as_str()]);
-            as_it_stands(roff, lines.map(str::trim_start));
+            as_it_stands(roff, "4", lines.map(str::trim_start));
         } else if let Some((heading, text)) = first.split_once(": ") {
             roff.control("SH", [heading.to_uppercase().as_str()]);
             for line in [text].into_iter().chain(lines) {
@@ -50,13 +50,8 @@ fn after(roff: &mut Roff, text: &str) {
     }
 }
 
-fn page_name(name: &str, section: &str) -> Vec<Inline> {
-    vec![bold(name), roman(format!("({section})"))]
-}
-
 /// The page of a command. `parent` is the one that it is a part of.
 fn page(command: &Command, parent: Option<&str>) -> String {
-    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     let man =
         Man::new(command.clone()).manual(MANUAL).source(concat!("lanscribe ", env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();
@@ -73,18 +68,12 @@ fn page(command: &Command, parent: Option<&str>) -> String {
         after(&mut rest, &said.to_string());
     }
     rest.control("SH", ["SEE ALSO"]);
-    let mut others: Vec<Vec<Inline>> = Vec::new();
-    others.extend(parent.map(|parent| page_name(parent, "1")));
-    others.extend(command.get_subcommands().map(|sub| page_name(&format!("{name}-{}", sub.get_name()), "1")));
-    others.push(page_name("lanscribe.toml", "5"));
-    let mut line: Vec<Inline> = Vec::new();
-    for other in others {
-        if !line.is_empty() {
-            line.push(roman(", "));
-        }
-        line.extend(other);
+    let mut others: Vec<Inline> = Vec::new();
+    if let Some(parent) = parent {
+        others.extend([bold(parent), roman("(1), ")]);
     }
-    rest.text(line);
+    others.extend([bold("lanscribe.toml"), roman("(5)")]);
+    rest.text(others);
     rest.to_writer(&mut text).unwrap();
     once(&String::from_utf8(text).unwrap())
 }
@@ -130,6 +119,8 @@ fn configuration() -> String {
 
 /// Keys at their defaults, then what is said of them, then examples; without keys a paragraph. Takes all of it.
 fn entry<'a>(roff: &mut Roff, said: &mut Vec<&'a str>, examples: &mut Vec<&'a str>, keys: &mut Vec<&'a str>) {
+    // Examples of a key stand deeper than what is said of it.
+    let indent = if keys.is_empty() { "4" } else { "11" };
     if keys.is_empty() {
         roff.control("PP", []);
     }
@@ -140,7 +131,7 @@ fn entry<'a>(roff: &mut Roff, said: &mut Vec<&'a str>, examples: &mut Vec<&'a st
         roff.text([roman(line)]);
     }
     if !examples.is_empty() {
-        as_it_stands(roff, examples.drain(..));
+        as_it_stands(roff, indent, examples.drain(..));
     }
 }
 
