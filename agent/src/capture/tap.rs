@@ -7,7 +7,7 @@ use lanscribe_core::decode::LinkType;
 use lanscribe_core::time::Timestamp;
 use pcap::{Active, Capture, Inactive, PacketHeader};
 
-use super::libpcap::{UnknownLinkType, link_type, said};
+use super::libpcap::{UnknownLinkType, link_type, said, seconds};
 use super::source::Frame;
 
 /// How long the kernel may fill a block of the ring before it hands it over. Each handing over is a wake-up; below
@@ -205,10 +205,9 @@ impl AsFd for Tap {
 
 /// Live time stamps are in microseconds.
 fn time(header: &PacketHeader) -> Timestamp {
-    // On 32-bit systems the fields are narrower.
-    #[allow(clippy::useless_conversion)]
-    let (seconds, micros) = (i64::from(header.ts.tv_sec), i64::from(header.ts.tv_usec));
-    Timestamp(seconds.saturating_mul(1_000_000).saturating_add(micros)).clamped()
+    #[allow(clippy::useless_conversion)] // narrower on 32-bit systems
+    let micros = i64::from(header.ts.tv_usec);
+    Timestamp(seconds(header).saturating_mul(1_000_000).saturating_add(micros)).clamped()
 }
 
 /// How much a count of 32 bits has risen, which may have run over. Those of the interface begin anew when a driver
