@@ -279,4 +279,78 @@ mod tests {
         assert_eq!(outbox.rows(), 101, "a hundred minutes, and the event that says what was lost");
         assert_eq!(taken(&jobs), []);
     }
+
+    /// The parcels that were handed over: the first minute, what the clock is worth, and what was off before.
+    fn parcels(jobs: &Receiver<Job>) -> Vec<(i64, Clock, Option<Correction>)> {
+        let first = |batch: &Batch| batch.minutes.first().map_or(-1, |minute| minute.window.0 / 60_000_000);
+        let parcel = |job| match job {
+            Job::Batch(parcel) => Some((first(&parcel.batch), parcel.clock, parcel.correction)),
+            _ => None,
+        };
+        jobs.try_iter().filter_map(parcel).collect()
+    }
+
+    const HOUR: Span = Span::from_secs(3600);
+
+    #[test]
+    fn rows_wait_for_the_clock_and_have_right_times_when_they_go() {
+        let (sender, jobs) = sync_channel(9);
+        let start = Instant::now();
+        let until = start + Duration::from_secs(900);
+        let mut outbox = Outbox::new(sender, Some(until));
+        for minute in 1..=10 {
+            outbox.put(batch(minute, 10), None, start);
+            outbox.hurry();
+            assert!(outbox.send(until - Duration::from_secs(1)));
+        }
+        assert_eq!((parcels(&jobs), outbox.held_until()), (vec![], Some(until)));
+        outbox.correct(Timestamp::from_secs(60), HOUR, start);
+        outbox.send(start);
+        assert_eq!(parcels(&jobs), [(61, Clock::Synced, None)], "nothing of before is in the file");
+        outbox.put(batch(72, 10), None, start);
+        outbox.hurry();
+        outbox.send(start);
+        assert_eq!(parcels(&jobs), [(72, Clock::Synced, None)]);
+    }
+
+    #[test]
+    fn what_went_without_a_right_clock_is_corrected_with_the_next_batch_and_only_with_that() {
+        let since = Timestamp::from_secs(60);
+        let (reply, _done) = oneshot::channel();
+        for asked in [Some(reply), None] {
+            let (sender, jobs) = sync_channel(1);
+            let start = Instant::now();
+            let later = if asked.is_some() { start } else { start + Duration::from_secs(900) };
+            let mut outbox = Outbox::new(sender, Some(start + Duration::from_secs(900)));
+            outbox.put(batch(1, 10), asked, start);
+            outbox.hurry();
+            outbox.send(later);
+            // It is still on its way, and there is no room for another one.
+            outbox.correct(since, HOUR, later);
+            outbox.send(later);
+            assert_eq!(parcels(&jobs), [(1, Clock::Unsynced, None)]);
+            outbox.put(batch(62, 10), None, later);
+            outbox.send(later);
+            outbox.put(batch(63, 10), None, later);
+            outbox.hurry();
+            let correction = Correction { since, by: HOUR };
+            assert_eq!(parcels(&jobs), [(62, Clock::Synced, Some(correction))]);
+            outbox.send(later);
+            assert_eq!(parcels(&jobs), [(63, Clock::Synced, None)]);
+        }
+    }
+
+    #[test]
+    fn a_correction_is_told_also_when_nothing_comes_any_more() {
+        let (sender, jobs) = sync_channel(2);
+        let start = Instant::now();
+        let mut outbox = Outbox::new(sender, Some(start));
+        outbox.put(batch(1, 10), None, start);
+        outbox.hurry();
+        outbox.send(start);
+        outbox.correct(Timestamp::from_secs(60), HOUR, start);
+        assert!(outbox.close());
+        let correction = Correction { since: Timestamp::from_secs(60), by: HOUR };
+        assert_eq!(parcels(&jobs), [(1, Clock::Unsynced, None), (-1, Clock::Synced, Some(correction))]);
+    }
 }
