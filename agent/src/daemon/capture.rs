@@ -125,7 +125,7 @@ impl Capture {
             progress: Arc::clone(&progress),
             asks,
             woken,
-            timeline: Timeline::new(look(now), clock.synchronised, clock.stored),
+            timeline: Timeline::new(look(now), HELD_BACK, clock.synchronised, clock.stored),
             began: now,
             marks: clock.marks,
             turn_at: now,

@@ -45,13 +45,14 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// Begins at `now`. A clock that is not `synchronised` is not believed if it shows a time at or before the minute
-    /// `stored`, the last that is in the file: then time begins in the minute after that.
-    pub(super) fn new(now: Look, synchronised: bool, stored: Option<Timestamp>) -> Self {
-        let earliest = stored.map(|minute| minute.floor(MINUTE) + MINUTE);
+    /// Begins at `now`; what is told of silence may be `held_back` by so much. A clock that is not `synchronised` is not
+    /// believed if it shows a time at or before the minute `stored`, the last that is in the file: then time begins in
+    /// the minute after that.
+    pub(super) fn new(now: Look, held_back: Span, synchronised: bool, stored: Option<Timestamp>) -> Self {
+        let earliest = stored.map(|minute| minute.floor(MINUTE) + MINUTE + held_back);
         let ahead = earliest.filter(|_| !synchronised).map_or(Span(0), |earliest| earliest - now.wall);
         let ahead = ahead.max(Span(0));
-        let since = (now.wall + ahead).floor(MINUTE);
+        let since = (now.wall + ahead - held_back).floor(MINUTE);
         Self { synchronised, ahead, last: now, step: None, since }
     }
 
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_right_is_followed_both_ways() {
         for by in [2, -2, 3_600, -3_600, 3_650 * DAY, -3_650 * DAY] {
-            let mut line = Timeline::new(look(0, 0), true, Some(wall(DAY)));
+            let mut line = Timeline::new(look(0, 0), Span(0), true, Some(wall(DAY)));
             assert_eq!(line.since(), wall(0).floor(MINUTE), "what the file has does not matter");
             assert_eq!(line.look(look(5, 0), true), None);
             assert_eq!(line.look(look(6, by), true), Some(Turn::Set(Span::from_secs(by))));
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_steered_takes_no_step() {
-        let mut line = Timeline::new(look(0, 0), true, None);
+        let mut line = Timeline::new(look(0, 0), Span(0), true, None);
         for n in 1..1_000 {
             // Half a second in five, which is more than chrony does by itself.
             let now = look(5 * n, 0);
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn before_it_is_right_time_runs_on_evenly_whatever_is_done_to_the_clock() {
-        let mut line = Timeline::new(look(0, 0), false, None);
+        let mut line = Timeline::new(look(0, 0), Span(0), false, None);
         assert_eq!(line.look(look(10, 0), false), None);
         assert_eq!(line.look(look(11, 700 * DAY), false), None);
         assert_eq!(line.now(), wall(11));
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_step_that_is_seen_with_the_word_that_it_is_right_is_part_of_the_correction() {
-        let mut line = Timeline::new(look(0, 0), false, None);
+        let mut line = Timeline::new(look(0, 0), Span(0), false, None);
         line.look(look(10, 0), false);
         assert_eq!(line.look(look(11, 90), true), Some(Turn::Corrected(Span::from_secs(90))));
         assert_eq!(line.at(wall(10)), wall(100), "a frame from before the step");
@@ -181,8 +182,13 @@ mod tests {
 
     #[test]
     fn an_unsure_clock_begins_after_what_the_file_has() {
-        let begins = |stored: i64| Timeline::new(look(0, 0), false, Some(wall(stored)));
+        let begins = |stored: i64| Timeline::new(look(0, 0), Span(0), false, Some(wall(stored)));
         assert_eq!(begins(-DAY).now(), wall(0), "that was long ago");
+        let held_back = Span::from_secs(2);
+        let line = Timeline::new(look(0, 0), held_back, false, Some(wall(DAY)));
+        assert_eq!((line.now() - held_back, line.since()), (line.since(), wall(DAY).floor(MINUTE) + MINUTE));
+        let line = Timeline::new(look(0, 0), held_back, false, None);
+        assert_eq!(line.since(), (wall(0) - held_back).floor(MINUTE), "what is told of silence is of this run too");
         let line = begins(DAY);
         assert_eq!(line.now(), wall(DAY).floor(MINUTE) + MINUTE);
         assert_eq!(line.since(), line.now());
@@ -195,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_step_is_forgotten_after_a_minute() {
-        let mut line = Timeline::new(look(0, 0), true, None);
+        let mut line = Timeline::new(look(0, 0), Span(0), true, None);
         line.look(look(1, 100), true);
         assert_eq!(line.at(wall(1)), wall(101));
         line.look(look(62, 100), true);
