@@ -104,7 +104,9 @@ fn there_is_something_to_watch_while_any_interface_has_a_link() {
 
 #[test]
 fn one_that_is_gone_or_made_anew_or_renamed_is_the_end() {
-    let cases: [(fn(&Machine), &str, &str); 4] = [
+    /// What happens, and what is told and said of it.
+    type Case = (fn(&Machine), &'static str, &'static str);
+    let cases: [Case; 4] = [
         (
             |machine| fs::remove_dir_all(machine.file("eth0", "")).unwrap(),
             "0 is gone",
