@@ -187,7 +187,7 @@ fn pull_and_wait(test: &str, seconds: u64) {
     let Some(lab) = Lab::new(test) else { return };
     let wire = Wire::lay(&lab);
     let daemon = lab.daemon(SETTINGS);
-    let settle = || std::thread::sleep(Duration::from_secs(2));
+    let settle = || std::thread::sleep(Duration::from_secs(1));
     settle();
     let idle = cost(&daemon, seconds);
     // Who turns in circles does not sleep, so is not woken; that is seen in the time.
@@ -210,7 +210,7 @@ fn pull_and_wait(test: &str, seconds: u64) {
 
 #[test]
 fn an_interface_without_a_link_costs_what_an_idle_one_does() {
-    pull_and_wait("an_interface_without_a_link_costs_what_an_idle_one_does", 5);
+    pull_and_wait("an_interface_without_a_link_costs_what_an_idle_one_does", 2);
 }
 
 #[test]

@@ -23,6 +23,8 @@ const ABOUT_LINKS: u32 = 1;
 /// Other interfaces may come and go by the thousand, as those of containers do: after a look the kernel is not listened
 /// to for this long.
 const REST: Duration = Duration::from_millis(100);
+/// An interface that goes away is not promiscuous for a moment before: one that is not for so long is there to stay.
+const DOUBT: Duration = Duration::from_millis(500);
 /// Messages that are taken at once. What is left wakes again.
 const AT_ONCE: usize = 256;
 /// What is told of an interface within an hour, one by one. More is counted and told in one when the hour is over: a
@@ -56,6 +58,8 @@ struct Link {
     lost: bool,
     /// It was asked for all frames.
     promiscuous: bool,
+    /// Since when it is not, having been so before.
+    narrow_since: Option<Instant>,
     /// When it went down.
     down_since: Instant,
     quota: Quota,
@@ -85,6 +89,7 @@ impl Links {
             }),
             lost: false,
             promiscuous,
+            narrow_since: None,
             down_since: now,
             quota: Quota::new(now),
         };
@@ -103,9 +108,9 @@ impl Links {
         self.resting_until.filter(|&until| until > now)
     }
 
-    /// Whether nobody says when to look.
-    pub(crate) fn is_deaf(&self) -> bool {
-        self.socket.is_none()
+    /// Whether to look though nothing was heard: nobody says when, or what was seen is in doubt.
+    pub(crate) fn is_due(&self) -> bool {
+        self.socket.is_none() || self.links.iter().any(|link| link.narrow_since.is_some())
     }
 
     /// There is news: takes in what the kernel said, and rests from it. What happens meanwhile wakes again after the rest.
@@ -160,7 +165,7 @@ impl Links {
                     if after.mtu != before.mtu {
                         changes.push(TapChange::Mtu { from: before.mtu, to: after.mtu });
                     }
-                    if link.promiscuous && before.promiscuous && !after.promiscuous {
+                    if link.is_narrow_for_good(before, after, now) {
                         news.told.push((tap_number(number), TapChange::NotPromiscuous));
                         news.end.get_or_insert(TapError::NotPromiscuous(link.name.clone()));
                     }
@@ -193,6 +198,16 @@ impl Links {
 }
 
 impl Link {
+    /// Whether it was promiscuous, and is not any more.
+    fn is_narrow_for_good(&mut self, before: LinkState, after: LinkState, now: Instant) -> bool {
+        if after.promiscuous || !self.promiscuous {
+            self.narrow_since = None;
+        } else if before.promiscuous {
+            self.narrow_since = Some(now);
+        }
+        self.narrow_since.take_if(|since| now.duration_since(*since) >= DOUBT).is_some()
+    }
+
     fn turned(&mut self, up: bool, now: Instant) -> TapChange {
         if up {
             let after = now.duration_since(self.down_since).as_micros();

@@ -139,8 +139,13 @@ impl Capture {
     /// Captures until it is asked to stop or cannot go on; then every frame that the kernel counted is taken in, and
     /// the last batch handed over.
     pub(super) fn run(mut self) -> End {
-        let end = match self.look_at_links(Instant::now()) {
-            Ok(()) => self.listen(),
+        let now = Instant::now();
+        let end = match self.look_at_links(now) {
+            Ok(()) => {
+                // Who asks at once should see what there is.
+                self.publish(now, now);
+                self.listen()
+            }
             Err(end) => end,
         };
         if let Err(error) = self.drain() {
@@ -297,7 +302,7 @@ impl Capture {
             self.count_at = now + COUNT;
             self.count().map_err(End::Tap)?;
         }
-        if self.links.is_deaf() {
+        if self.links.is_due() {
             self.look_at_links(now)?;
         }
         let left_out = self.links.left_out(now, false);

@@ -153,8 +153,9 @@ impl LinkState {
         let carrier = text(&folder.join("carrier")).is_some_and(|carrier| carrier == "1");
         let state = text(&folder.join("operstate"));
         let up = carrier && state.is_none_or(|state| state == "up" || state == "unknown");
-        let promiscuous = flags(&folder).is_some_and(|flags| flags & PROMISCUOUS != 0);
-        Some(Self { index, up, promiscuous, mtu: number("mtu").unwrap_or(0) })
+        // What cannot be read any more is of one that is going.
+        let promiscuous = flags(&folder)? & PROMISCUOUS != 0;
+        Some(Self { index, up, promiscuous, mtu: number("mtu")? })
     }
 }
 

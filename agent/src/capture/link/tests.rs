@@ -103,7 +103,8 @@ fn there_is_something_to_watch_while_any_interface_has_a_link() {
 }
 
 #[test]
-fn one_that_is_gone_or_made_anew_or_renamed_or_deaf_is_the_end() {
+fn one_that_is_gone_or_made_anew_or_renamed_is_the_end() {
+    /// What happens, and what is told and said of it.
     type Case = (fn(&Machine), &'static str, &'static str);
     let cases: [Case; 4] = [
         (
@@ -117,10 +118,11 @@ fn one_that_is_gone_or_made_anew_or_renamed_or_deaf_is_the_end() {
             "0 has another name now",
             "eth0: the interface is called lan0 now",
         ),
+        // While it goes away some of its files are gone already.
         (
-            |machine| machine.write("eth0", "flags", "0x1003"),
-            "0 is not promiscuous any more",
-            "eth0: the interface is not promiscuous any more, and has to be opened anew",
+            |machine| fs::remove_file(machine.file("eth0", "mtu")).unwrap(),
+            "0 is gone",
+            "eth0: the interface disappeared",
         ),
     ];
     for (change, words, end) in cases {
@@ -129,6 +131,28 @@ fn one_that_is_gone_or_made_anew_or_renamed_or_deaf_is_the_end() {
         change(&machine);
         assert_eq!(said(&links.look(now)), (vec![words.to_owned()], Some(end.to_owned())));
     }
+}
+
+#[test]
+fn who_is_not_promiscuous_any_more_is_so_for_a_while_before_it_is_the_end() {
+    let (machine, now) = (Machine::new(), Instant::now());
+    let mut links = machine.links(&["eth0"], now);
+    links.socket = listen().ok();
+    assert!(!links.is_due());
+    machine.write("eth0", "flags", "0x1003");
+    for millis in [0, 499] {
+        assert_eq!(told(&mut links, now + Duration::from_millis(millis)), [""; 0]);
+        assert!(links.is_due());
+    }
+    machine.write("eth0", "flags", "0x1103");
+    let later = now + DOUBT;
+    assert_eq!(told(&mut links, later), [""; 0]);
+    assert!(!links.is_due());
+    machine.write("eth0", "flags", "0x1003");
+    assert_eq!(told(&mut links, later), [""; 0]);
+    let end = "eth0: the interface is not promiscuous any more, and has to be opened anew".to_owned();
+    let news = links.look(later + DOUBT);
+    assert_eq!(said(&news), (vec!["0 is not promiscuous any more".to_owned()], Some(end)));
 }
 
 #[test]
@@ -183,9 +207,9 @@ fn a_loose_cable_is_told_of_so_often_and_the_rest_in_one() {
 #[test]
 fn after_news_it_rests_and_without_a_socket_it_says_so() {
     let (machine, now) = (Machine::new(), Instant::now());
-    assert!(machine.links(&["eth0"], now).is_deaf());
+    assert!(machine.links(&["eth0"], now).is_due());
     let mut links = Links::at(machine.0.path(), Some(listen().unwrap()), &[], true, now);
-    assert!(!links.is_deaf() && links.fd(now).is_some() && links.rests_until(now).is_none());
+    assert!(!links.is_due() && links.fd(now).is_some() && links.rests_until(now).is_none());
     links.hear(now);
     assert!(links.fd(now).is_none());
     assert_eq!(links.rests_until(now), Some(now + REST));
