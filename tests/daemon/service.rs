@@ -160,3 +160,20 @@ fn a_service_that_waits_for_its_interface_is_ready_and_says_so() {
     ear.hear();
     assert!(ear.said.last().unwrap().contains("STOPPING=1"), "{:?}", ear.said);
 }
+
+#[test]
+fn the_journal_is_told_the_rank_of_each_line_and_nobody_else_is() {
+    let Some(lab) = Lab::new("the_journal_is_told_the_rank_of_each_line_and_nobody_else_is") else { return };
+    for (stream, begins) in [
+        ("$(stat -L -c %d:%i /dev/fd/2)", "<4> WARN there is no interface"),
+        ("8:27", " WARN there is no interface"),
+    ] {
+        let run = format!("export JOURNAL_STREAM={stream}; exec \"$0\" \"$@\"");
+        let daemon = lab.start(&lab.config("capture.interface = \"later0\""), &["sh", "-c", &run, "env"]);
+        let said = until("a warning", PATIENCE, || {
+            Some(daemon.process.said()).filter(|said| said.contains("waiting for it"))
+        });
+        assert!(said.starts_with(begins), "{said}");
+        assert_eq!(daemon.stop().code(), 0);
+    }
+}
