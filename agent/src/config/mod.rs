@@ -22,7 +22,7 @@ use lanscribe_core::rollup::RowLimits;
 use lanscribe_core::time::Span;
 use tracing::Level;
 
-use crate::store::Retention;
+use crate::store::{Retention, Size};
 use reader::{Document, Problems};
 
 pub(crate) use daemon::{Capture, Control, StoreConfig};
@@ -52,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) rows: RowLimits,
     pub(crate) store: StoreConfig,
     pub(crate) retention: Retention,
+    /// How large the daemon's file may get.
+    pub(crate) size: Size,
     pub(crate) control: Control,
     /// Names of devices.
     pub(crate) labels: BTreeMap<MacAddr, String>,
@@ -76,6 +78,7 @@ impl Default for Config {
             rows: core.rows,
             store: StoreConfig::default(),
             retention: Retention::default(),
+            size: Size::default(),
             control: Control::default(),
             labels: BTreeMap::new(),
             registry: None,
@@ -174,6 +177,7 @@ impl Config {
             flows: days("flows", default.retention.flows),
             days: days("days", default.retention.days),
         };
+        let size = retention.file_size("size");
         retention.done();
 
         let control = Control::read(&mut file);
@@ -200,6 +204,7 @@ impl Config {
             rows,
             store,
             retention: retained,
+            size,
             control,
             labels,
             registry,

@@ -133,7 +133,8 @@ impl Daemon {
         let stale = Some(self.stale()).filter(|stale| !stale.is_empty());
         let stale = stale
             .map(|keys| format!("changed in the configuration, and needs a restart: {}", keys.join(", ")));
-        let notes = disk::caution(Path::new(&self.file)).map(str::to_owned).into_iter().chain(stale);
+        let notes = disk::caution(Path::new(&self.file)).map(str::to_owned).into_iter();
+        let notes = notes.chain(written.note).chain(stale);
         judge(&mut status, last_hour, urgent.collect(), notes.collect());
         status
     }

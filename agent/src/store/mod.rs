@@ -1,6 +1,7 @@
 //! The SQLite file: one writer, one transaction a flush, tables that roll up and grow old.
 
 pub(crate) mod calendar;
+mod cap;
 mod captures;
 mod dimensions;
 mod error;
@@ -12,6 +13,7 @@ mod remember;
 mod retain;
 mod roll;
 mod run;
+mod sweep;
 mod write;
 
 use std::ffi::OsString;
@@ -21,13 +23,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+pub(crate) use cap::{Cap, Size};
 pub(crate) use captures::{Capture, Captures};
 pub(crate) use dimensions::integer;
 pub(crate) use error::StoreError;
 pub(crate) use level::Level;
 pub(crate) use owner::{Change, ChangeError, LABEL};
 pub(crate) use remember::{Recollection, recall};
-pub(crate) use retain::Retention;
+pub(crate) use retain::{Age, Budget, Retention};
 pub(crate) use run::{Clock, Run};
 
 use calendar::Calendar;

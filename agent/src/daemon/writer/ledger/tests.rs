@@ -8,6 +8,7 @@ use lanscribe_core::addr::MacAddr;
 use rusqlite::Connection;
 
 use super::*;
+use crate::store::Retention;
 use crate::store::tests::{Place as Folder, at, batch, minute, rows_of_all_classes};
 
 struct Scene {
