@@ -55,7 +55,7 @@ pub(crate) struct Budget(i64);
 impl Budget {
     /// As much as somebody who waits for the file does not notice: on the smallest Raspberry Pi a second.
     pub(crate) const fn step() -> Self {
-        Self(50_000)
+        Self(20_000)
     }
 
     /// Everything at once.

@@ -12,11 +12,13 @@ use super::retain::{Age, Budget};
 use super::{Retention, Store, StoreError, integer, set_meta};
 
 /// Rows that are looked at in one go, and how many of them cost what it costs to delete one in order.
-const LOOK: i64 = 50_000;
+const LOOK: i64 = 40_000;
 const CHEAPER: i64 = 2;
 /// Rows that are deleted at a time where they lie about: each may be a page, and costs as much as so many in order.
-const ENDPOINTS: usize = 2_000;
-const DEAR: i64 = 25;
+const ENDPOINTS: usize = 1_000;
+const DEAR: i64 = 20;
+/// Where at most so many endpoints are left and four times as many go, all are taken out and those put back.
+const LEFT: usize = 32_768;
 /// Devices that are deleted at a time.
 const DEVICES: usize = 500;
 /// A device that was seen within so many days stays in any case.
@@ -53,6 +55,10 @@ impl Doomed {
         }
         self.count += usize::from(self.bits[word] & bit == 0);
         self.bits[word] |= bit;
+    }
+
+    fn has(&self, id: i64) -> bool {
+        self.place(id).is_some_and(|(word, bit)| self.bits.get(word).is_some_and(|word| word & bit != 0))
     }
 
     fn spare(&mut self, id: i64) {
@@ -120,6 +126,8 @@ pub(super) struct Sweep {
     /// What is read, and after which key it goes on.
     source: usize,
     after: Option<Vec<i64>>,
+    /// All is read, and what is left is being deleted.
+    begun: bool,
     /// The hour that was open: when it moves back, rows have moved too.
     open_hour: Option<i64>,
 }
@@ -160,7 +168,7 @@ impl Sweep {
         }
         known.for_each(|id| devices.spare(id));
         let endpoints = Doomed { first, ..Doomed::default() };
-        Ok(Self { endpoints, devices, source: 0, after: None, open_hour })
+        Ok(Self { endpoints, devices, source: 0, after: None, begun: false, open_hour })
     }
 
     /// Reads on. Returns whether all was read.
@@ -216,6 +224,10 @@ impl Sweep {
 
     /// Deletes some of what is left. Returns whether there may be more.
     fn delete(&mut self, db: &Connection, budget: &mut Budget) -> Result<bool> {
+        if self.replace_endpoints(db)? {
+            budget.spend(i64::MAX);
+            return Ok(true);
+        }
         let ids = self.endpoints.take(ENDPOINTS);
         if !ids.is_empty() {
             db.execute("DELETE FROM endpoint WHERE id IN (SELECT value FROM json_each(?1))", [list(&ids)])?;
@@ -229,6 +241,33 @@ impl Sweep {
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// After a flood nearly all endpoints go. One by one each would be a page of the index, to be written each time: so
+    /// the few others are put into an empty table. Returns whether it was done.
+    fn replace_endpoints(&mut self, db: &Connection) -> Result<bool> {
+        if std::mem::replace(&mut self.begun, true) || self.endpoints.count < ENDPOINTS {
+            return Ok(false);
+        }
+        let all: i64 = db.query_row("SELECT count(*) FROM endpoint", [], |row| row.get(0))?;
+        let left = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(self.endpoints.count);
+        if left > LEFT || self.endpoints.count < 4 * left {
+            return Ok(false);
+        }
+        let mut ids = db.prepare("SELECT id FROM endpoint")?;
+        let ids: Vec<i64> = ids.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
+        let kept: Vec<i64> = ids.into_iter().filter(|&id| !self.endpoints.has(id)).collect();
+        let transaction = db.unchecked_transaction()?;
+        transaction.execute("CREATE TEMP TABLE kept AS SELECT * FROM endpoint WHERE 0", [])?;
+        let sql =
+            "INSERT INTO temp.kept SELECT * FROM endpoint WHERE id IN (SELECT value FROM json_each(?1))";
+        transaction.execute(sql, [list(&kept)])?;
+        transaction.execute("DELETE FROM endpoint", [])?;
+        transaction.execute("INSERT INTO endpoint SELECT * FROM temp.kept", [])?;
+        transaction.execute("DROP TABLE temp.kept", [])?;
+        transaction.commit()?;
+        self.endpoints = Doomed { first: self.endpoints.first, ..Doomed::default() };
+        Ok(true)
     }
 }
 
