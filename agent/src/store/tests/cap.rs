@@ -223,6 +223,7 @@ fn at_the_floors_nothing_more_goes_however_large_the_file_is() {
 
 #[test]
 fn rows_that_a_wrong_clock_dated_ahead_go_first_and_make_no_other_row_older() {
+    let mut left = Vec::new();
     for sure in [true, false] {
         let mut site = Site::new();
         for _ in 0..40 {
@@ -230,13 +231,15 @@ fn rows_that_a_wrong_clock_dated_ahead_go_first_and_make_no_other_row_older() {
         }
         // The clock jumped ten years ahead for two hours, and back.
         site.add(at("2036-06-01T10:00:00"), 2, 30, 50);
-        let limit = site.settled() * 9 / 10;
+        let limit = site.settled() * 6 / 10;
         let (open, before) = (ms("2036-06-01T11:00:00"), site.total());
         let now = if sure { site.now() } else { open };
         let cap = Cap { age: Age { now, sure }, ..site.cap(limit) };
         assert!(site.shorten(cap).0);
         let [flows, minutes, hours, _] = site.reach();
-        assert!(flows >= 9 && minutes >= 9 && hours >= 30, "{sure}: {:?}", site.reach());
+        left.push(flows);
+        left.push(hours);
+        assert!(flows >= 3 && minutes >= 3 && hours >= 20, "{sure}: {:?}", site.reach());
         let ahead = |of: &str| ask::<i64>(&site.store, &format!("SELECT count(*) FROM {of} > 2000000000000"));
         let rolled = ahead("usage_hour WHERE window")
             + ahead("flow WHERE reported")
@@ -263,6 +266,7 @@ fn rows_that_a_wrong_clock_dated_ahead_go_first_and_make_no_other_row_older() {
             site.reach()
         );
     }
+    assert!((left[0] - left[2]).abs() < 2 && (left[1] - left[3]).abs() < 3, "{left:?}");
 }
 
 #[test]
@@ -297,6 +301,9 @@ fn a_little_goes_at_a_time_and_between_two_times_all_adds_up() {
         }
     }
     assert!(steps > 10, "{steps}");
+    let said = "SELECT count(*), count(DISTINCT substr(detail, 1, 5)) FROM event WHERE kind = 'retention'";
+    let (events, levels) = pairs::<i64, i64>(&site.store, said)[0];
+    assert!(events == levels && levels > 2, "{events} of {levels} levels, within a day");
     assert!(site.bytes() <= cap.limit, "{}", site.bytes());
 }
 
