@@ -6,8 +6,9 @@ use super::{Store, StoreError};
 
 /// A day in milliseconds.
 pub(super) const DAY: i64 = 86_400_000;
-/// Rows that are deleted at a time, so that no transaction is large.
-const BATCH: i64 = 5_000;
+/// Rows that are deleted at a time, so that no transaction is large, nor are there many: each writes the pages that say
+/// which others are free.
+const BATCH: i64 = 20_000;
 /// What giving a page back costs, in rows: it may have to be moved.
 const PAGE: i64 = 25;
 /// Pages that are given back at a time.

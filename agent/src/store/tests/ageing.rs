@@ -87,7 +87,7 @@ fn rows_are_deleted_in_batches_of_whole_windows() {
     let place = Place::new();
     let mut store = place.open("UTC");
     // More rows in one window than a batch has, and many windows in one batch.
-    let wide = (0..6_000).map(|n| row(remote(n), 443, 100)).collect();
+    let wide = (0..21_000).map(|n| row(remote(n), 443, 100)).collect();
     let narrow = (0..59)
         .map(|n| minute(at("2026-11-01T10:01:00") + Span::from_secs(60 * n), vec![row(remote(1), 443, 1)]));
     let minutes = std::iter::once(minute(at("2026-11-01T10:00:00"), wide)).chain(narrow).collect();
