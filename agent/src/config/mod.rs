@@ -22,7 +22,7 @@ use lanscribe_core::rollup::RowLimits;
 use lanscribe_core::time::Span;
 use tracing::Level;
 
-use crate::store::Retention;
+use crate::store::{Retention, Size};
 use reader::{Document, Problems};
 
 pub(crate) use daemon::{Capture, ClockConfig, Control, StoreConfig};
@@ -53,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreConfig,
     pub(crate) clock: ClockConfig,
     pub(crate) retention: Retention,
+    /// How large the daemon's file may get.
+    pub(crate) size: Size,
     pub(crate) control: Control,
     /// Names of devices.
     pub(crate) labels: BTreeMap<MacAddr, String>,
@@ -78,6 +80,7 @@ impl Default for Config {
             store: StoreConfig::default(),
             clock: ClockConfig::default(),
             retention: Retention::default(),
+            size: Size::default(),
             control: Control::default(),
             labels: BTreeMap::new(),
             registry: None,
@@ -176,6 +179,7 @@ impl Config {
             flows: days("flows", default.retention.flows),
             days: days("days", default.retention.days),
         };
+        let size = retention.file_size("size");
         retention.done();
 
         let clock = ClockConfig::read(&mut file);
@@ -204,6 +208,7 @@ impl Config {
             store,
             clock,
             retention: retained,
+            size,
             control,
             labels,
             registry,

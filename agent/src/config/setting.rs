@@ -3,20 +3,21 @@
 use super::Config;
 use super::daemon::{Capture, ClockConfig, Control, Interfaces, StoreConfig, span};
 use super::reader::quoted;
-use super::value::{level_text, shown, size_text, span_text};
+use super::value::{file_size_text, level_text, shown, size_text, span_text};
 use crate::store::Retention;
 use lanscribe_core::flow::Timeouts;
 use lanscribe_core::rollup::RowLimits;
 
 /// Keys that a running daemon takes over on SIGHUP. Others are built into what runs: an interface is opened once, and
 /// rows that are counted cannot be counted by another rule.
-pub(super) const TAKEN: [&str; 9] = [
+pub(super) const TAKEN: [&str; 10] = [
     "site.name",
     "store.flush",
     "retention.minutes",
     "retention.flows",
     "retention.hours",
     "retention.days",
+    "retention.size",
     "control.group_writes",
     "labels",
     "log.level",
@@ -55,6 +56,7 @@ impl Config {
             store,
             clock,
             retention,
+            size,
             control,
             labels,
             registry,
@@ -88,7 +90,7 @@ impl Config {
             ("capture.promiscuous", promiscuous.to_string()),
             ("capture.filter", text(filter)),
             ("capture.snaplen", snaplen.to_string()),
-            ("capture.ring", quoted(&size_text(*ring))),
+            ("capture.ring", quoted(&size_text(*ring as u64))),
             ("capture.allow_uplink", allow_uplink.to_string()),
             ("lan.networks", list(networks.iter().map(|network| format!("\"{network}\"")))),
             ("lan.learn", learn.to_string()),
@@ -108,6 +110,7 @@ impl Config {
             ("retention.flows", age(flow_days)),
             ("retention.hours", age(hours)),
             ("retention.days", age(days)),
+            ("retention.size", quoted(&file_size_text(*size))),
             ("clock.wait", time(span(*wait))),
             ("clock.mark", mark.as_deref().map_or_else(|| quoted(""), shown)),
             ("control.socket", shown(socket)),

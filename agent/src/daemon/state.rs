@@ -140,8 +140,8 @@ impl Daemon {
         let stale = stale
             .map(|keys| format!("changed in the configuration, and needs a restart: {}", keys.join(", ")));
         let held = progress.held_until.map(|_| HELD.to_owned());
-        let notes =
-            disk::caution(Path::new(&self.file)).map(str::to_owned).into_iter().chain(held).chain(stale);
+        let notes = disk::caution(Path::new(&self.file)).map(str::to_owned).into_iter();
+        let notes = notes.chain(held).chain(written.note).chain(stale);
         judge(&mut status, last_hour, urgent.collect(), notes.collect());
         status
     }

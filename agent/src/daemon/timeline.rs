@@ -188,7 +188,11 @@ mod tests {
         let line = Timeline::new(look(0, 0), held_back, false, Some(wall(DAY)));
         assert_eq!((line.now() - held_back, line.since()), (line.since(), wall(DAY).floor(MINUTE) + MINUTE));
         let line = Timeline::new(look(0, 0), held_back, false, None);
-        assert_eq!(line.since(), (wall(0) - held_back).floor(MINUTE), "what is told of silence is of this run too");
+        assert_eq!(
+            line.since(),
+            (wall(0) - held_back).floor(MINUTE),
+            "what is told of silence is of this run too"
+        );
         let line = begins(DAY);
         assert_eq!(line.now(), wall(DAY).floor(MINUTE) + MINUTE);
         assert_eq!(line.since(), line.now());

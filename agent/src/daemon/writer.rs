@@ -7,6 +7,7 @@ mod damage;
 mod ledger;
 mod pulse;
 mod status;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,7 +25,7 @@ use tokio::sync::oneshot;
 
 use super::lock;
 use crate::config::Config;
-use crate::store::{Change, ChangeError, Clock, Correction, Retention, StoreError};
+use crate::store::{Change, ChangeError, Clock, Correction, Retention, Size, StoreError};
 use crate::vendor::Registry;
 use ledger::Ledger;
 pub(crate) use pulse::Pulse;
@@ -88,6 +89,8 @@ pub(crate) struct Settings {
     pub(crate) interfaces: Vec<String>,
     /// For how long rows are kept.
     pub(crate) retention: Retention,
+    /// How large the file may get.
+    pub(crate) size: Size,
 }
 
 impl Settings {
@@ -98,6 +101,7 @@ impl Settings {
             site: config.site.clone(),
             labels: config.labels.clone(),
             retention: config.retention,
+            size: config.size,
             ..self.clone()
         }
     }
@@ -247,13 +251,15 @@ impl Work {
             return Err(self.give_up(None, Some(fatal), "the file cannot be used"));
         }
         loop {
-            let job = match self.ledger.retry_at() {
-                // Nothing is amiss: nothing wakes the thread but a job.
+            let retry_at = self.ledger.retry_at();
+            let job = match retry_at.or(self.ledger.resume_at()) {
+                // Nothing is amiss, and nothing left to do: nothing wakes the thread but a job.
                 None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             let done = match job {
                 Err(RecvTimeoutError::Disconnected) => return Ok(Ended::default()),
+                Err(RecvTimeoutError::Timeout) if retry_at.is_none() => self.ledger.tidy(Now::read()),
                 Err(RecvTimeoutError::Timeout) => self.ledger.open(Now::read()).map(|_| ()),
                 Ok(Job::Batch(parcel)) => {
                     self.write(parcel)?;

@@ -25,6 +25,8 @@ pub(crate) struct WriterStatus {
     pub(crate) waiting: Option<(String, i64)>,
     /// What the owner should know of.
     pub(crate) alarms: Vec<String>,
+    /// What needs no hurry.
+    pub(crate) note: Option<String>,
     /// Since when the writer has been at one call of the store: a disk that answers nothing shows here only.
     pub(crate) busy_since: Option<Instant>,
 }

@@ -9,12 +9,14 @@ use lanscribe_core::pipeline::Batch;
 use rusqlite::Connection;
 
 use super::*;
-use crate::store::tests::{Place as Folder, at, batch, minute, rows_of_all_classes};
+use crate::store::tests::{Place as Folder, at, batch, flow, minute, rows_of_all_classes};
+use crate::store::{Retention, Size};
 
 struct Scene {
     folder: Folder,
     ledger: Ledger,
     clock: Clock,
+    settings: Settings,
     began: Instant,
 }
 
@@ -24,8 +26,8 @@ impl Scene {
     }
 
     fn over(folder: Folder, settings: Settings) -> Self {
-        let ledger = Ledger::new(&folder.path(), settings, Arc::default());
-        Self { folder, ledger, clock: Clock::Synced, began: Instant::now() }
+        let ledger = Ledger::new(&folder.path(), settings.clone(), Arc::default());
+        Self { folder, ledger, settings, clock: Clock::Synced, began: Instant::now() }
     }
 
     /// Another run on the same file.
@@ -294,4 +296,110 @@ fn the_owners_changes_are_made_or_said_to_be_impossible_now() {
     assert_eq!(scene.ask::<String>("SELECT name FROM devices WHERE mac LIKE '%01'"), "nas");
     let (answer, _) = scene.ledger.change(&label("box"), scene.now(20));
     assert!(matches!(answer, Err(ChangeError::Refused(why)) if why.contains("configuration")));
+}
+
+/// Writes so many days to the file, each hour of which was watched, and as many flows a day; the clock is at their end.
+fn fill(scene: &mut Scene, days: i64, flows: u64) -> u64 {
+    for day in 0..days {
+        let start = at("2026-11-20T10:00:00") + lanscribe_core::time::Span::from_secs(86_400 * day);
+        let minutes = (0..24).map(|hour| {
+            let rows = (0..20).flat_map(|_| rows_of_all_classes()).collect();
+            let mut minute = minute(start + lanscribe_core::time::Span::from_secs(3_600 * hour), rows);
+            minute.coverage.observed = lanscribe_core::time::Span::from_secs(3_600);
+            minute
+        });
+        let minutes: Vec<_> = minutes.collect();
+        let number = u64::try_from(day).unwrap();
+        let flows = (0..flows).map(|n| flow(number * flows + n, start)).collect();
+        let now = scene.now(number * 86_400);
+        assert!(scene.ledger.write(&Batch { flows, ..batch(minutes) }, number, now).unwrap());
+    }
+    let end = u64::try_from(days).unwrap() * 86_400 - 3_600;
+    // The end of the last hour, as far as the file is concerned.
+    scene.ledger.settle(scene.settings.clone(), scene.now(end)).unwrap();
+    end
+}
+
+/// Tidies until there is no more to do. Returns how often that was.
+fn tidy(scene: &mut Scene, second: u64) -> u32 {
+    for times in 1.. {
+        scene.ledger.tidy(scene.now(second)).unwrap();
+        match scene.ledger.resume_at() {
+            None => return times,
+            Some(at) => assert_eq!(at, scene.now(second).instant + Duration::from_secs(1)),
+        }
+        assert!(times < 100, "it never ends");
+    }
+    unreachable!()
+}
+
+#[test]
+fn the_file_is_held_to_its_size_a_little_at_a_time_and_says_so() {
+    let settings = Settings { clock: Clock::Synced, size: Size::Unlimited, ..Settings::default() };
+    let mut scene = Scene::over(Folder::new(), settings.clone());
+    let end = fill(&mut scene, 12, 15_000);
+    tidy(&mut scene, end);
+    let flows = |scene: &Scene| scene.ask::<i64>("SELECT count(*) FROM flow");
+    assert_eq!((flows(&scene), scene.status().note), (180_000, None));
+    let bytes = |scene: &Scene| scene.status().file_bytes + scene.status().wal_bytes;
+    let limit = bytes(&scene) / 3;
+    // It is configured while it runs, and taken up in the same hour.
+    let smaller = Settings { size: Size::Bytes(limit), ..settings.clone() };
+    scene.ledger.settle(smaller, scene.now(end)).unwrap();
+    scene.ledger.tidy(scene.now(end)).unwrap();
+    let first = flows(&scene);
+    assert!((120_000..180_000).contains(&first), "{first} after the first time");
+    assert!(scene.ledger.resume_at().is_some());
+    // What is to be written has its turn.
+    let number = 100;
+    assert!(scene.ledger.write(&of_minute(12 * 24 * 60 - 30), number, scene.now(end)).unwrap());
+    assert!(tidy(&mut scene, end) > 1);
+    assert!(bytes(&scene) <= limit, "{} of {limit}", bytes(&scene));
+    let note = scene.status().note.unwrap();
+    assert!(note.contains("to keep the file below") && note.contains("flows for"), "{note}");
+    assert_eq!(scene.status().alarms, Vec::<String>::new());
+    let events = "SELECT count(*) FROM events WHERE kind = 'retention' AND detail LIKE 'flows are kept from 2026-11-%'";
+    assert_eq!(scene.ask::<i64>(events), 1);
+    // Where even the least is too much, the owner has to decide.
+    let tiny = Settings { size: Size::Bytes(50_000), ..settings.clone() };
+    scene.ledger.settle(tiny, scene.now(end)).unwrap();
+    tidy(&mut scene, end);
+    let alarms = scene.status().alarms;
+    assert!(alarms.len() == 1 && alarms[0].contains("retention.size"), "{alarms:?}");
+    let left = flows(&scene);
+    assert!(left >= 15_000, "a day is kept: {left}");
+    for hour in 1..30 {
+        tidy(&mut scene, end + 3_600 * hour);
+    }
+    assert_eq!(flows(&scene), left);
+    let events =
+        "SELECT count(*) FROM events WHERE kind = 'retention' AND detail LIKE '%make room on the disk'";
+    assert_eq!(scene.ask::<i64>(events), 2, "once a day");
+    let room = Settings { size: Size::Unlimited, ..settings };
+    scene.ledger.settle(room, scene.now(end)).unwrap();
+    tidy(&mut scene, end);
+    assert_eq!((scene.status().alarms.len(), scene.status().note), (0, None));
+}
+
+#[test]
+fn what_nothing_refers_to_is_swept_out_once_a_day() {
+    let mut scene = Scene::new();
+    let unused = "SELECT count(*) FROM endpoint WHERE address LIKE '9.9.9.%'";
+    let add = |scene: &Scene, n: i64| {
+        let sql = "INSERT INTO endpoint (kind, address, last_day) VALUES ('remote', '9.9.9.' || ?1, 20000)";
+        scene.other().execute(sql, [n]).unwrap();
+    };
+    for (number, second, left) in [(0, 0, 0), (1, 3_600, 1), (2, 80_000, 2), (3, 86_400, 0)] {
+        assert!(scene.ledger.write(&of_minute(0), number, scene.now(second)).unwrap());
+        add(&scene, i64::try_from(number).unwrap());
+        tidy(&mut scene, second);
+        assert_eq!(scene.ask::<i64>(unused), left, "{second}");
+    }
+    // Another run on the same day does not do it again.
+    scene.ledger.close();
+    let mut scene = scene.again();
+    assert!(scene.ledger.write(&of_minute(1), 4, scene.now(90_000)).unwrap());
+    add(&scene, 4);
+    tidy(&mut scene, 90_000);
+    assert_eq!(scene.ask::<i64>(unused), 1);
 }
