@@ -312,7 +312,7 @@ fn fill(scene: &mut Scene, days: i64, flows: u64) -> u64 {
         let number = u64::try_from(day).unwrap();
         let flows = (0..flows).map(|n| flow(number * flows + n, start)).collect();
         let now = scene.now(number * 86_400);
-        assert!(scene.ledger.write(&Batch { flows, ..batch(minutes) }, number, now).unwrap());
+        assert!(scene.write(Batch { flows, ..batch(minutes) }, number, now).unwrap());
     }
     let end = u64::try_from(days).unwrap() * 86_400 - 3_600;
     // The end of the last hour, as far as the file is concerned.
@@ -335,7 +335,7 @@ fn tidy(scene: &mut Scene, second: u64) -> u32 {
 
 #[test]
 fn the_file_is_held_to_its_size_a_little_at_a_time_and_says_so() {
-    let settings = Settings { clock: Clock::Synced, size: Size::Unlimited, ..Settings::default() };
+    let settings = Settings { size: Size::Unlimited, ..Settings::default() };
     let mut scene = Scene::over(Folder::new(), settings.clone());
     let end = fill(&mut scene, 12, 15_000);
     tidy(&mut scene, end);
@@ -352,7 +352,7 @@ fn the_file_is_held_to_its_size_a_little_at_a_time_and_says_so() {
     assert!(scene.ledger.resume_at().is_some());
     // What is to be written has its turn.
     let number = 100;
-    assert!(scene.ledger.write(&of_minute(12 * 24 * 60 - 30), number, scene.now(end)).unwrap());
+    assert!(scene.write(of_minute(12 * 24 * 60 - 30), number, scene.now(end)).unwrap());
     assert!(tidy(&mut scene, end) > 1);
     assert!(bytes(&scene) <= limit, "{} of {limit}", bytes(&scene));
     let note = scene.status().note.unwrap();
@@ -390,7 +390,7 @@ fn what_nothing_refers_to_is_swept_out_once_a_day() {
         scene.other().execute(sql, [n]).unwrap();
     };
     for (number, second, left) in [(0, 0, 0), (1, 3_600, 1), (2, 80_000, 2), (3, 86_400, 0)] {
-        assert!(scene.ledger.write(&of_minute(0), number, scene.now(second)).unwrap());
+        assert!(scene.write(of_minute(0), number, scene.now(second)).unwrap());
         add(&scene, i64::try_from(number).unwrap());
         tidy(&mut scene, second);
         assert_eq!(scene.ask::<i64>(unused), left, "{second}");
@@ -398,7 +398,7 @@ fn what_nothing_refers_to_is_swept_out_once_a_day() {
     // Another run on the same day does not do it again.
     scene.ledger.close();
     let mut scene = scene.again();
-    assert!(scene.ledger.write(&of_minute(1), 4, scene.now(90_000)).unwrap());
+    assert!(scene.write(of_minute(1), 4, scene.now(90_000)).unwrap());
     add(&scene, 4);
     tidy(&mut scene, 90_000);
     assert_eq!(scene.ask::<i64>(unused), 1);
