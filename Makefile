@@ -3,6 +3,8 @@
 #   make run            build, read a sample capture, show what is in it
 #   make test           all tests, against the list of those that may be skipped
 #   make test-live      what takes minutes: a hundred ends under load, a file that is locked for a minute (root only)
+#   make test-machine   the package's life on a machine of its own: installed, unplugged, killed, upgraded ... (root only)
+#   make test-arm       the same on an ARM machine, 64 bits and 32; some minutes more (root only)
 #   make check          what CI refuses: format, lints, docs, licences of what is built in
 #   make bench          micro-benchmarks of decode, flow table and rollup
 #   make bench-read     the two-million-packet day: CPU and memory beside softflowd and nfpcapd
@@ -15,7 +17,7 @@ CARGO := cross/cargo
 PROGRAM := target/release/lanscribe
 SAMPLE := tests/sample/home.pcap
 
-.PHONY: help run build test test-live check deny bench bench-read bench-live bench-queries clean
+.PHONY: help run build test test-live test-machine test-arm check deny bench bench-read bench-live bench-queries clean
 .DEFAULT_GOAL := help
 
 help:
@@ -45,6 +47,14 @@ test:
 test-live:
 	@cross/prepare test
 	$(CARGO) test --package lanscribe --test tests --locked -- --ignored --test-threads 1 --nocapture live:: daemon::
+
+test-machine:
+	@cross/prepare machine
+	tests/machine/run amd64
+
+test-arm:
+	@cross/prepare machine
+	tests/machine/run arm64
 
 check:
 	@cross/prepare run
