@@ -14,7 +14,7 @@ WITH
     SELECT 'minute' AS level, window, utc, frames, bytes, undecodable, undecodable_bytes FROM coverage_minute
     UNION ALL SELECT 'hour', window, utc, frames, bytes, undecodable, undecodable_bytes FROM coverage_hour
     UNION ALL SELECT 'day', window, utc, frames, bytes, undecodable, undecodable_bytes FROM coverage_day)
-SELECT level, utc, 'captured', frames, 'in rows', coalesce(counted.frames, 0) + undecodable
+SELECT level, utc, 'captured', seen.frames, 'in rows', coalesce(counted.frames, 0) + undecodable
   FROM seen LEFT JOIN counted USING (level, window)
   WHERE coalesce(counted.frames, 0) + undecodable <> seen.frames
     OR coalesce(counted.bytes, 0) + undecodable_bytes <> seen.bytes OR coalesce(uneven, 0) <> 0
