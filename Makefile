@@ -7,6 +7,8 @@
 #   make packages       a .deb for each of arm64, armhf and amd64, in target/packages; ARCHES="amd64" builds only that
 #   make reproduce      builds a package twice, in two folders, and compares the bytes; ARCHES as above
 #   make test-packages  runs the packages' programs on captures, in emulators and on Debian 11, and compares the rows
+#   make test-machine   the package's life on a machine of its own: installed, unplugged, killed, upgraded ... (root only)
+#   make test-arm       the same on an ARM machine, 64 bits and 32; some minutes more (root only)
 #   make check          what CI refuses: format, lints, docs, licences of what is built in
 #   make bench          micro-benchmarks of decode, flow table and rollup
 #   make bench-read     the two-million-packet day: CPU and memory beside softflowd and nfpcapd
@@ -20,7 +22,7 @@ ARCHES := arm64 armhf amd64
 PROGRAM := target/release/lanscribe
 SAMPLE := tests/sample/home.pcap
 
-.PHONY: help run build test test-live packages reproduce test-packages check deny bench bench-read bench-live bench-queries clean
+.PHONY: help run build test test-live packages reproduce test-packages test-machine test-arm check deny bench bench-read bench-live bench-queries clean
 .DEFAULT_GOAL := help
 
 help:
@@ -62,6 +64,14 @@ reproduce:
 test-packages:
 	@cross/prepare test-packages
 	tests/packages $(ARCHES)
+
+test-machine:
+	@cross/prepare machine
+	tests/machine/run amd64
+
+test-arm:
+	@cross/prepare machine
+	tests/machine/run arm64
 
 check:
 	@cross/prepare run
