@@ -94,6 +94,10 @@ impl Store {
         match written {
             Ok(after) => {
                 (*open_hour, *next_flow) = after;
+                if correction.is_some() {
+                    // Rows went where it has looked already.
+                    dimensions.sweep = None;
+                }
                 Ok(())
             }
             Err(source) => {
