@@ -14,6 +14,7 @@ use super::rows_left_out;
 use super::sums::{Filter, Key, Sum, sums};
 use super::windows::{Part, plan};
 use crate::store::Level;
+use crate::store::calendar::HOUR;
 use crate::vendor::short;
 
 /// Days with traffic that "talks to" looks back, when no period is given.
@@ -195,7 +196,7 @@ fn last_days(reader: &Reader) -> Result<Vec<Part>> {
     let first: Option<i64> = reader.db.query_row(sql, [DAYS], |row| row.get(0))?;
     let Some(open) = reader.open_hour else { return Ok(Vec::new()) };
     let days = first.map(|from| Part { level: Level::Day, from, to: open });
-    Ok(days.into_iter().chain([Part { level: Level::Minute, from: open, to: i64::MAX }]).collect())
+    Ok(days.into_iter().chain([Part { level: Level::Minute, from: open, to: open + HOUR }]).collect())
 }
 
 /// Whom each device talks to most, and what it moved in all.

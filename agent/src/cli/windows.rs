@@ -92,7 +92,12 @@ impl<'a> Reach<'a> {
             }
         }
         if to > self.open {
-            parts.push(Part { level: Level::Minute, from: from.max(self.open), to });
+            let end = self.open + HOUR;
+            parts.push(Part { level: Level::Minute, from: from.max(self.open), to: to.min(end) });
+            // A clock that was ahead may have left days that are not yet.
+            if to > end {
+                parts.push(Part { level: Level::Day, from: self.next_day(from.max(end)), to });
+            }
         }
         parts.retain(|part| part.from < part.to);
         parts
@@ -177,7 +182,7 @@ pub(crate) fn windows(reader: &Reader, by: By) -> Result<Vec<Window>> {
     });
     let mut windows: Vec<Window> = Vec::new();
     if level != Level::Minute {
-        for minute in list(&reader.db, Level::Minute, from.max(open), to)? {
+        for minute in list(&reader.db, Level::Minute, from.max(open), to.min(open + HOUR))? {
             let at = start(minute.start);
             let part = minute.parts[0];
             match windows.last_mut() {
@@ -266,7 +271,10 @@ mod tests {
 
     #[test]
     fn everything_is_days_and_the_open_hour() {
-        assert_eq!(planned(None, None, None, None), ["day *-20.15:00", "minute 20.15:00-*"]);
+        assert_eq!(
+            planned(None, None, None, None),
+            ["day *-20.15:00", "minute 20.15:00-20.16:00", "day 20.23:00-*"]
+        );
     }
 
     #[test]
@@ -283,7 +291,7 @@ mod tests {
         );
         assert_eq!(
             planned(Some("2026-11-20T14:20:00Z"), None, None, None),
-            ["minute 20.14:20-20.15:00", "minute 20.15:00-*"]
+            ["minute 20.14:20-20.15:00", "minute 20.15:00-20.16:00", "day 20.23:00-*"]
         );
     }
 
