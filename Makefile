@@ -2,7 +2,11 @@
 #
 #   make run            build, read a sample capture, show what is in it
 #   make test           all tests, against the list of those that may be skipped
-#   make test-live      what takes minutes: a hundred ends under load, a file that is locked for a minute (root only)
+#   make test-live      what takes minutes: a hundred ends under load, a file that is locked for a minute, a link that flaps,
+#                       an interface that goes and a daemon that is killed two hundred times (root only)
+#   make packages       a .deb for each of arm64, armhf and amd64, in target/packages; ARCHES="amd64" builds only that
+#   make reproduce      builds a package twice, in two folders, and compares the bytes; ARCHES as above
+#   make test-packages  runs the packages' programs on captures, in emulators and on Debian 11, and compares the rows
 #   make test-machine   the package's life on a machine of its own: installed, unplugged, killed, upgraded ... (root only)
 #   make test-arm       the same on an ARM machine, 64 bits and 32; some minutes more (root only)
 #   make check          what CI refuses: format, lints, docs, licences of what is built in
@@ -14,10 +18,11 @@
 
 SHELL := /bin/sh
 CARGO := cross/cargo
+ARCHES := arm64 armhf amd64
 PROGRAM := target/release/lanscribe
 SAMPLE := tests/sample/home.pcap
 
-.PHONY: help run build test test-live test-machine test-arm check deny bench bench-read bench-live bench-queries clean
+.PHONY: help run build test test-live packages reproduce test-packages test-machine test-arm check deny bench bench-read bench-live bench-queries clean
 .DEFAULT_GOAL := help
 
 help:
@@ -47,6 +52,18 @@ test:
 test-live:
 	@cross/prepare test
 	$(CARGO) test --package lanscribe --test tests --locked -- --ignored --test-threads 1 --nocapture live:: daemon::
+
+packages:
+	@cross/prepare packages
+	cross/packages $(ARCHES)
+
+reproduce:
+	@cross/prepare packages
+	cross/reproduce $(ARCHES)
+
+test-packages:
+	@cross/prepare test-packages
+	tests/packages $(ARCHES)
 
 test-machine:
 	@cross/prepare machine

@@ -24,6 +24,35 @@ fn the_shipped_configuration_is_right_and_changes_nothing() {
 }
 
 #[test]
+fn the_file_of_each_way_to_tap_is_right_and_changes_only_what_it_must() {
+    let expected: [(&str, &[&str]); 4] = [
+        ("mirror-port.toml", &["capture.interface = \"eth1\"", "capture.ring = \"16MiB\""]),
+        ("access-point.toml", &["capture.interface = \"wlan0\""]),
+        ("bridge.toml", &["capture.interface = \"br0\"", "capture.ring = \"32MiB\""]),
+        (
+            "router.toml",
+            &[
+                "capture.interface = \"br-lan\"",
+                "store.flush = \"15m\"",
+                "retention.minutes = \"7d\"",
+                "retention.flows = \"7d\"",
+            ],
+        ),
+    ];
+    let folder = Path::new(ROOT).join("config");
+    for (name, changes) in expected {
+        assert_eq!(printed(&check(&folder.join(name))), changes, "{name}");
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        assert!(
+            text.contains(&format!("#   sudo cp {name} /etc/lanscribe/lanscribe.toml")),
+            "{name} says how to use it"
+        );
+    }
+    let files = folder.read_dir().unwrap().count();
+    assert_eq!(files, expected.len() + 1, "and there are no others but the one with every key");
+}
+
+#[test]
 fn a_right_configuration_is_told_by_what_it_changes() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.toml");
@@ -73,7 +102,7 @@ fn the_examples_of_the_page_are_right() {
         assert!(check(&file).status.success(), "{example}{}", said(&check(&file)));
         examples += 1;
     }
-    assert!(examples >= 3, "{examples}: one for each way to tap");
+    assert!(examples >= 3, "{examples}");
 }
 
 #[test]

@@ -6,7 +6,9 @@ mod captures;
 mod configuration;
 mod daemon;
 mod documented;
+mod installing;
 mod live;
+mod packaging;
 mod people;
 mod reading;
 mod readme;
@@ -14,6 +16,7 @@ mod running;
 mod sample;
 mod support;
 mod trouble;
+mod units;
 mod vendor;
 mod watch;
 

@@ -8,8 +8,20 @@ use std::path::Path;
 
 /// The name of the group.
 const NAME: &str = "lanscribe";
-/// Where the machine lists its groups. Those that a directory service knows are not looked for.
+/// Where the machine lists its groups and its users. Those that a directory service knows are not looked for.
 const LIST: &str = "/etc/group";
+const USERS: &str = "/etc/passwd";
+
+/// The group's number, if the machine has it.
+pub(crate) fn number() -> Option<u32> {
+    number_in(&read(LIST), NAME)
+}
+
+/// What a user is called, by number.
+pub(crate) fn user_name(number: u32) -> String {
+    // The first three fields are as those of a group.
+    name_in(&read(USERS), number).map_or_else(|| number.to_string(), str::to_owned)
+}
 
 /// Gives what lies at `path` to the group, if root made it for itself, this is root, and there is such a group. What
 /// belongs to somebody else already stays as it is, and a link is never followed: the folder may be anybody's.
@@ -18,7 +30,7 @@ pub(crate) fn give(path: &Path) {
         if !rustix::process::geteuid().is_root() {
             return Ok(());
         }
-        let Some(group) = number_in(&list(), NAME) else { return Ok(()) };
+        let Some(group) = number() else { return Ok(()) };
         let metadata = fs::symlink_metadata(path)?;
         if (metadata.uid(), metadata.gid()) == (0, 0) && !metadata.is_symlink() {
             lchown(path, None, Some(group))?;
@@ -37,7 +49,7 @@ pub(crate) fn give(path: &Path) {
 /// of the folder that hides it.
 pub(crate) fn who_may(path: &Path, what: &str) -> String {
     let group = path.ancestors().find_map(|path| path.metadata().ok()).map_or(0, |metadata| metadata.gid());
-    who(&list(), group, what)
+    who(&read(LIST), group, what)
 }
 
 fn who(list: &str, group: u32, what: &str) -> String {
@@ -54,9 +66,9 @@ fn who(list: &str, group: u32, what: &str) -> String {
     }
 }
 
-fn list() -> String {
+fn read(list: &str) -> String {
     // A name in another encoding is none that is looked for.
-    fs::read(LIST).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    fs::read(list).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 /// The lines of a list as name and number: `lanscribe:x:990:me`.

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use jiff::SignedDuration;
+use lanscribe_core::time::Span;
+
 /// Characters that show nothing but change what is shown: controls, and those of Unicode's categories Cf, Zl and Zp
 /// (Unicode 16), bidirectional marks among them.
 pub(crate) fn is_hidden(c: char) -> bool {
@@ -97,6 +100,12 @@ pub(crate) fn duration(millis: i64) -> String {
         3_600_000..86_400_000 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
         _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3_600 % 24),
     }
+}
+
+/// `forward by 3h 20m`: what a clock was set by.
+pub(crate) fn span_text(by: Span) -> String {
+    let way = if by < Span(0) { "back" } else { "forward" };
+    format!("{way} by {:#}", SignedDuration::from_millis(by.abs().0 / 1_000))
 }
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
 //! The daemon as its owner meets it: who reads its file, what it can be told and asked, how it starts and ends.
 
+mod applied;
+mod clock;
 mod interfaces;
+mod layouts;
 mod owner;
 mod place;
+mod privilege;
 mod readers;
 mod reload;
+mod service;
 mod socket;
 mod start;
 mod status;
@@ -139,11 +144,11 @@ impl Drop for Forgetful {
     }
 }
 
-/// The names of what is in a folder beside configurations, sorted.
+/// The names of what is in a folder beside configurations and the mark of the clock, sorted.
 fn files(lab: &Lab) -> Vec<String> {
     let entries = lab.folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
-    names.retain(|name| !name.ends_with(".toml"));
+    names.retain(|name| !name.ends_with(".toml") && name != "synchronized");
     names.sort();
     names
 }

@@ -1,12 +1,12 @@
 //! Nobody who may read the file is ever shut out of it, and nobody who reads it stops the daemon: tried with plain
 //! `sqlite3`, as an ordinary user who is a member of the file's group and may write nothing.
 
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::time::Duration;
 
 use super::{Forgetful, as_other, files, hear, meet, member, outcome, read_as_member, start_service, tell};
-use crate::support::FRAMES;
 use crate::support::lab::{Lab, PATIENCE, until};
+use crate::support::{FRAMES, number, open};
 
 const DEVICES: &str = "SELECT count(*) FROM devices";
 const MARKS: &str = "SELECT count(*) FROM mark";
@@ -26,6 +26,15 @@ fn members_of_the_group_read_the_file_while_it_is_written_after_a_stop_and_after
     assert!(read_as_member(&db, DEVICES).parse::<u32>().unwrap() >= 2);
     let (code, said) = outcome(&as_other(false, "sqlite3").arg(&db).arg(DEVICES).output().unwrap());
     assert!(code != 0 && said.contains("unable to open"), "who is no member reads nothing: {said}");
+    let home = tempfile::tempdir().unwrap();
+    chown(home.path(), Some(super::OTHER), Some(super::OTHER)).unwrap();
+    let copy = home.path().join("copy.db");
+    read_as_member(&db, &format!("VACUUM INTO '{}'", copy.display()));
+    assert_eq!(
+        number(&open(&copy), DEVICES).to_string(),
+        read_as_member(&db, DEVICES),
+        "a copy is taken meanwhile"
+    );
     let packets = hear(&lab, &daemon, "a", 50);
     lab.disconnect();
     assert_eq!(daemon.stop().code(), 0);

@@ -1,5 +1,7 @@
 //! The daemon on a live interface, held against a tcpdump that listens beside it.
 
+mod link;
+mod many;
 mod replay;
 mod stall;
 mod stop;
@@ -52,10 +54,11 @@ fn bytes(frames: &[Seen]) -> u64 {
 }
 
 /// A run of traffic.py that goes on until it is dropped.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    /// Starts it, and waits until it says that it is ready.
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));

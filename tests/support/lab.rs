@@ -4,6 +4,7 @@
 //!
 //! Nothing here touches an interface of the machine, and everything goes when the [`Lab`] does.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,13 @@ pub(crate) struct Lab {
 impl Lab {
     /// Makes the LAN for the test of that name, which is skipped (`None`) where that cannot be done.
     pub(crate) fn new(test: &str) -> Option<Self> {
+        let lab = Self::bare(test)?;
+        lab.build();
+        Some(lab)
+    }
+
+    /// Makes only the namespace `tap`, where the daemon runs, for a LAN of another shape.
+    pub(crate) fn bare(test: &str) -> Option<Self> {
         static LABS: AtomicUsize = AtomicUsize::new(0);
         if !rustix::process::geteuid().is_root() {
             skip(test, "needs root, for network namespaces");
@@ -92,7 +100,7 @@ impl Lab {
             );
             return None;
         }
-        lab.build();
+        std::fs::write(lab.folder.path().join("synchronized"), "").unwrap();
         Some(lab)
     }
 
@@ -126,29 +134,41 @@ impl Lab {
     }
 
     fn add_host(&self, host: &str, number: u8) {
-        let namespace = self.namespace(host);
-        done(Command::new("ip").args(["netns", "add", &namespace]));
-        // Every address is there at once: nobody looks for another one with the same.
+        self.add_namespace(host);
+        self.add_cable(("tap", &format!("port-{host}")), (host, "eth0"), &mac(number));
+        self.ip(host, &format!("addr add {}/24 broadcast 192.168.77.255 dev eth0", ipv4(number)));
+        self.ip(host, &format!("addr add fd77::{number}/64 dev eth0 nodad"));
+    }
+
+    /// Makes the namespace of a host that is not there yet.
+    pub(crate) fn add_namespace(&self, host: &str) {
+        done(Command::new("ip").args(["netns", "add", &self.namespace(host)]));
+        self.settle(host);
+        self.ip(host, "link set lo up");
+    }
+
+    /// Has every address of a host there at once: nobody looks for another one with the same.
+    pub(crate) fn settle(&self, host: &str) {
         self.sysctl(
             host,
             "net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.dad_transmits=0 net.ipv4.icmp_ratelimit=0 \
              net.ipv6.icmp.ratelimit=0 net.ipv6.conf.default.router_solicitations=0",
         );
-        let mac = mac(number);
-        self.ip(
-            "tap",
-            &format!("link add port-{host} type veth peer name eth0 address {mac} netns {namespace}"),
-        );
+    }
+
+    /// Plugs a cable from a host's new interface to another's, which has this MAC address, and switches both on.
+    pub(crate) fn add_cable(&self, near: (&str, &str), far: (&str, &str), mac: &str) {
+        let namespace = self.namespace(far.0);
+        let link =
+            format!("link add {} type veth peer name {} address {mac} netns {namespace}", near.1, far.1);
+        self.ip(near.0, &link);
         // Frames as they are on a cable: none that the sending side leaves for others to cut or to sum.
-        for (place, link) in [("tap", format!("port-{host}")), (host, "eth0".to_owned())] {
-            done(self.command(place, "ethtool").args(["-K", &link, "tx", "off", "gso", "off", "gro", "off"]));
+        for (place, link) in [near, far] {
+            done(self.command(place, "ethtool").args(["-K", link, "tx", "off", "gso", "off", "gro", "off"]));
         }
-        for what in ["link set lo up".to_owned(), "link set eth0 up".to_owned()] {
-            self.ip(host, &what);
+        for (place, link) in [far, near] {
+            self.ip(place, &format!("link set {link} up"));
         }
-        self.ip("tap", &format!("link set port-{host} up"));
-        self.ip(host, &format!("addr add {}/24 broadcast 192.168.77.255 dev eth0", ipv4(number)));
-        self.ip(host, &format!("addr add fd77::{number}/64 dev eth0 nodad"));
     }
 
     /// The name of the namespace of a host, or of `tap`.
@@ -206,13 +226,14 @@ impl Lab {
         done(&mut self.traffic(from, &format!("send {to} {datagrams}")));
     }
 
-    /// The text of a configuration for this lab: listening on the bridge, a file and a socket in the folder, UTC. `extra`
+    /// The text of a configuration for this lab: listening on the bridge, a file and a socket in the folder, UTC, and a
+    /// clock that is right, says the file `synchronized`. `extra`
     /// are lines like `store.flush = "10s"`, which replace lines of that key.
     pub(crate) fn config(&self, extra: &str) -> String {
         let folder = self.folder.path().display();
         let usual = format!(
             "capture.interface = \"{BRIDGE}\"\nstore.file = \"{folder}/lanscribe.db\"\ncontrol.socket = \"{folder}/socket\"\n\
-             site.time_zone = \"UTC\"\nvendor.registry = \"builtin\"\n"
+             site.time_zone = \"UTC\"\nvendor.registry = \"builtin\"\nclock.mark = \"{folder}/synchronized\"\n"
         );
         let key = |line: &str| line.split_once('=').map(|(key, _)| key.trim().to_owned());
         let replaced: Vec<_> = extra.lines().filter_map(key).collect();
@@ -233,23 +254,50 @@ impl Lab {
         let n = self.daemons.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.path().join(format!("{n}.toml"));
         std::fs::write(&path, config).unwrap();
-        let program = lanscribe();
-        let mut command = self.command("tap", wrapper.first().copied().unwrap_or("env"));
-        command.args(wrapper.iter().skip(1)).arg(program.get_program()).args(["run", "--config"]).arg(&path);
-        command.env("TZ", "UTC").env("NO_COLOR", "1").stdin(Stdio::null());
         let value = |key: &str| {
             let line = config.lines().find(|line| line.starts_with(key)).expect("the key is given");
             PathBuf::from(line.split('"').nth(1).expect("a text"))
         };
         let (db, socket) = (value("store.file"), value("control.socket"));
-        Daemon { process: Listened::to(&mut command), config: path, db, socket }
+        let process = Listened::to(&mut self.run(&path, wrapper));
+        Daemon { process, config: path, db, socket, given: Vec::new() }
+    }
+
+    /// The same with a file as it stands, whatever it says of the database and the socket: these are in the folder.
+    /// `interfaces` stand in place of the file's, if there are any.
+    pub(crate) fn start_file(&self, config: &Path, interfaces: &[&str], wrapper: &[&str]) -> Daemon {
+        let n = self.daemons.fetch_add(1, Ordering::Relaxed);
+        let place = |end: &str| self.folder.path().join(format!("{n}.{end}"));
+        let (db, socket) = (place("db"), place("socket"));
+        let given: Vec<OsString> =
+            vec!["--socket".into(), socket.clone().into(), "--db".into(), db.clone().into()];
+        let mut command = self.run(config, wrapper);
+        command.args(&given).args(interfaces.iter().flat_map(|name| ["--interface", name]));
+        Daemon { process: Listened::to(&mut command), config: config.to_owned(), db, socket, given }
+    }
+
+    /// `lanscribe run` where the bridge is, as this file says.
+    fn run(&self, config: &Path, wrapper: &[&str]) -> Command {
+        let mut command = self.command("tap", wrapper.first().copied().unwrap_or("env"));
+        command
+            .args(wrapper.iter().skip(1))
+            .arg(lanscribe().get_program())
+            .args(["run", "--config"])
+            .arg(config);
+        command.env("TZ", "UTC").env("NO_COLOR", "1").stdin(Stdio::null());
+        command
     }
 
     /// Starts a tcpdump beside the daemon that writes all frames of an interface into a file, up to `snaplen` bytes of
     /// each, and waits until it listens.
     pub(crate) fn witness(&self, interface: &str, file: &str, snaplen: u32) -> Witness {
+        self.witness_at("tap", interface, file, snaplen)
+    }
+
+    /// The same on another host.
+    pub(crate) fn witness_at(&self, host: &str, interface: &str, file: &str, snaplen: u32) -> Witness {
         let path = self.folder.path().join(file);
-        let mut command = self.command("tap", "tcpdump");
+        let mut command = self.command(host, "tcpdump");
         command.args(["-i", interface, "-n", "-s", &snaplen.to_string(), "-B", "65536", "-Z", "root", "-w"]);
         let process = Listened::to(command.arg(&path));
         until("tcpdump to listen", PATIENCE, || process.said().contains("listening on").then_some(()));
@@ -259,28 +307,32 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        for host in HOSTS.iter().map(|(host, _)| *host).chain(["tap"]) {
-            let _ = Command::new("ip")
-                .args(["netns", "del", &self.namespace(host)])
-                .stderr(Stdio::null())
-                .status();
+        let mine = self.namespace("");
+        for name in namespaces().iter().filter(|name| name.starts_with(&mine)) {
+            let _ = Command::new("ip").args(["netns", "del", name]).stderr(Stdio::null()).status();
         }
     }
 }
 
 /// Removes what test runs that were killed left behind.
 fn sweep() {
-    let Ok(list) = Command::new("ip").args(["netns", "list"]).output() else { return };
-    for line in String::from_utf8_lossy(&list.stdout).lines() {
-        let name = line.split_whitespace().next().unwrap_or_default();
+    for name in namespaces() {
         let process = name.strip_prefix("ls").and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
         if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
-            let _ = Command::new("ip").args(["netns", "del", name]).stderr(Stdio::null()).status();
+            let _ = Command::new("ip").args(["netns", "del", &name]).stderr(Stdio::null()).status();
         }
     }
 }
 
-fn is_installed(program: &str) -> bool {
+/// The names of all namespaces of the machine.
+fn namespaces() -> Vec<String> {
+    let list =
+        Command::new("ip").args(["netns", "list"]).output().map(|output| output.stdout).unwrap_or_default();
+    let list = String::from_utf8_lossy(&list).into_owned();
+    list.lines().filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+}
+
+pub(crate) fn is_installed(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
@@ -350,6 +402,8 @@ pub(crate) struct Daemon {
     /// The file that it writes.
     pub(crate) db: PathBuf,
     pub(crate) socket: PathBuf,
+    /// What its command line says in place of the configuration, which all that ask it must say too.
+    pub(crate) given: Vec<OsString>,
 }
 
 /// What became of a daemon.
@@ -379,7 +433,7 @@ impl Daemon {
     /// A command that is about it, like `["label", "a", "b"]`.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = lanscribe();
-        command.args(arguments).arg("--config").arg(&self.config);
+        command.args(arguments).arg("--config").arg(&self.config).args(&self.given);
         command
     }
 

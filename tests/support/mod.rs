@@ -1,7 +1,9 @@
 //! What the tests share: the program, files to work on, and words for what cannot run.
 
 pub(crate) mod frames;
+pub(crate) mod home;
 pub(crate) mod lab;
+pub(crate) mod wire;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -4,8 +4,11 @@ standard input, and says "ready" on standard output when it has begun.
 send ADDRESS COUNT    so many UDP datagrams of 100 bytes to port 9
 flood ADDRESS         UDP datagrams of many lengths to port 9, as fast as it goes, until told to end
 scatter ADDRESS RATE  so many UDP datagrams a second to port 9, each from another port, until told to end
+number INTERFACE      frames with a number of their own, as many as each line of standard input says and of so many bytes; answers
+                      with the numbers of those that the interface took: one that has no link takes none
 stamp                 make the kernel stamp frames as they come in: once, for everybody who captures them
-serve                 answer what "mix" asks, until told to end
+call ADDRESS BYTES    one conversation by TCP and one by UDP with "serve" at that address, of so many bytes each way
+serve                 answer what "call" and "mix" ask, until told to end
 mix SECONDS           all kinds of conversations with the servers on the hosts b and r
 """
 
@@ -69,6 +72,26 @@ def flood(address):
                 pass
 
 
+def call(address, count):
+    left = int(count)
+    tcp, s = socket.create_connection((address, ECHO), 5), udp(address)
+    s.settimeout(5)
+    while left > 0:
+        part = min(left, 1000)
+        tcp.sendall(bytes(part))
+        tcp.recv(part, socket.MSG_WAITALL)
+        # No two alike: what comes twice is a matter of its own.
+        s.sendto(left.to_bytes(8, "big").ljust(part, b"."), (address, UDP_ECHO))
+        s.recv(2000)
+        left -= part
+    # Not before the other side has closed too: then nothing more comes.
+    tcp.shutdown(socket.SHUT_WR)
+    while tcp.recv(1000):
+        pass
+    tcp.close()
+    time.sleep(0.1)
+
+
 def scatter(address, rate):
     ended = threading.Event()
     threading.Thread(target=lambda: (told_to_end(), ended.set()), daemon=True).start()
@@ -79,6 +102,38 @@ def scatter(address, rate):
             with udp(address) as s:
                 s.sendto(bytes(random.randrange(10, 400)), (address, DISCARD))
             number += 1
+
+
+def number(interface):
+    """Frame N goes from port 1024 + N % 60000 to port 20000 + N / 60000 of an address of the internet."""
+    ready()
+    n = 0
+    for line in sys.stdin:
+        count, size = map(int, line.split())
+        taken = []
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+            try:
+                s.bind((interface, 0))
+                s.setsockopt(263, 20, 1)  # SOL_PACKET, PACKET_QDISC_BYPASS: else frames may wait for a link, and vanish
+            except OSError:
+                count = 0
+            for _ in range(count):
+                try:
+                    s.send(numbered(n, size))
+                    taken.append(n)
+                except OSError:
+                    pass
+                n += 1
+        print(*taken, flush=True)
+
+
+def numbered(n, size):
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, size - 14, n & 0xFFFF, 0x4000, 64, 17, 0, socket.inet_aton("192.168.77.10"), socket.inet_aton("203.0.113.9"))
+    total = sum(struct.unpack("!10H", ip))
+    total = (total & 0xFFFF) + (total >> 16)
+    ip = ip[:10] + struct.pack("!H", 0xFFFF - total) + ip[12:]
+    udp = struct.pack("!HHHH", 1024 + n % 60000, 20000 + n // 60000, size - 34, 0)
+    return bytes.fromhex("52540077000152540077000a0800") + ip + udp + bytes(size - 42)
 
 
 def stamp():
@@ -248,4 +303,6 @@ def mix(seconds):
 
 
 if __name__ == "__main__":
-    {"send": send, "flood": flood, "scatter": scatter, "stamp": stamp, "serve": serve, "mix": mix}[sys.argv[1]](*sys.argv[2:])
+    modes = {"send": send, "call": call, "flood": flood, "scatter": scatter, "number": number,
+             "stamp": stamp, "serve": serve, "mix": mix}
+    modes[sys.argv[1]](*sys.argv[2:])

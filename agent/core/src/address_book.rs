@@ -38,10 +38,20 @@ pub struct Interval {
     pub source: Source,
 }
 
+impl Interval {
+    /// Moves what lies at `since` or after it by `by`.
+    pub(crate) fn shift(&mut self, since: Timestamp, by: Span) {
+        self.first = self.first.shifted(since, by);
+        self.last = self.last.shifted(since, by);
+    }
+}
+
 #[derive(Debug)]
 struct Holding {
     interval: Interval,
     changed: bool,
+    /// The next sighting begins another interval.
+    ended: bool,
 }
 
 /// The addresses of the LAN and their holders.
@@ -84,7 +94,7 @@ impl AddressBook {
         if let Some(holdings) = self.holders.get_mut(&address) {
             let others_since = holdings
                 .iter()
-                .filter(|h| h.interval.device != device && h.interval.first <= at)
+                .filter(|h| h.interval.device != device && h.interval.first <= at && !h.ended)
                 .map(|h| h.interval.last)
                 .max();
             if let Some(own) = holdings.iter_mut().find(|h| h.interval.device == device) {
@@ -92,7 +102,7 @@ impl AddressBook {
                 let handed_over =
                     others_since.is_some_and(|other| other > own.interval.last) && silent > CONFLICT;
                 let stepped_back = at < own.interval.first;
-                if silent <= SILENCE && !handed_over && !stepped_back {
+                if silent <= SILENCE && !handed_over && !stepped_back && !own.ended {
                     own.interval.last = own.interval.last.max(at);
                     own.interval.source = own.interval.source.max(source);
                     own.changed = true;
@@ -103,6 +113,7 @@ impl AddressBook {
                     *own = Holding {
                         interval: Interval { address, device, first: at, last: at, source },
                         changed: true,
+                        ended: false,
                     };
                 } else {
                     self.refused += 1;
@@ -125,7 +136,7 @@ impl AddressBook {
             && known.iter().all(|h| h.interval.device != device);
         if device != DeviceId::OTHER && !address.is_unspecified() && room {
             *self.held.entry(device).or_default() += 1;
-            self.holders.entry(address).or_default().push(Holding { interval, changed: false });
+            self.holders.entry(address).or_default().push(Holding { interval, changed: false, ended: false });
         }
     }
 
@@ -146,7 +157,7 @@ impl AddressBook {
             let gone = holdings.swap_remove(oldest);
             let_go(&mut self.held, &mut self.closed, &gone);
         }
-        holdings.push(Holding { interval, changed: true });
+        holdings.push(Holding { interval, changed: true, ended: false });
     }
 
     /// Makes room for an eighth of the table in one pass, so that the next pass is far off.
@@ -165,6 +176,20 @@ impl AddressBook {
             }
             !drop
         });
+    }
+
+    /// The clock was set: nobody can say how long an interval is that reaches over that.
+    pub(crate) fn end_all(&mut self) {
+        for holding in self.holders.values_mut().flatten() {
+            holding.ended = true;
+        }
+    }
+
+    /// The clock was off by `by` ever since `since`: sightings since then were that much later.
+    pub(crate) fn shift(&mut self, since: Timestamp, by: Span) {
+        for Holding { interval, .. } in self.holders.values_mut().flatten() {
+            interval.shift(since, by);
+        }
     }
 
     /// Whether ARP, NDP or DHCP bound `address` to `device`.

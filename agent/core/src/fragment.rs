@@ -53,6 +53,13 @@ impl Fragments {
         Some(ports)
     }
 
+    /// The clock was set by `by`: what is on its way is as old as before.
+    pub(crate) fn shift(&mut self, by: Span) {
+        for (_, seen) in self.ports.values_mut() {
+            *seen = *seen + by;
+        }
+    }
+
     fn make_room(&mut self, at: Timestamp) {
         self.ports.retain(|_, (_, seen)| at - *seen <= LIFETIME && at - *seen >= Span(0));
         if self.ports.len() >= self.limit {

@@ -142,6 +142,14 @@ impl Lan {
         Some(Learnt { prefix, source })
     }
 
+    /// The clock was set by `by`: what was learnt is as old as before.
+    pub(crate) fn shift(&mut self, by: Span) {
+        let prefixes = self.prefixes.iter_mut().map(|(_, last)| last);
+        for last in prefixes.chain(self.addresses.values_mut()) {
+            *last = *last + by;
+        }
+    }
+
     /// A machine on the LAN says that `address` is on it too. Returns it if that is news and believed.
     pub fn learn_address(&mut self, address: IpAddr, source: Source, at: Timestamp) -> Option<Learnt> {
         if !self.learn || address.is_unspecified() || address.is_loopback() || is_group(address) {

@@ -20,6 +20,7 @@ use crate::packet::Packet;
 use crate::rollup::{Minute, Rollup, RowLimits};
 use crate::stats::Stats;
 use crate::talk::{self, Talk};
+use crate::tap::TapChange;
 use crate::time::{MINUTE, Span, Timestamp};
 
 pub use crate::batch::{Batch, BatchLimits, Event, EventKind, Lost};
@@ -193,14 +194,67 @@ impl Pipeline {
         self.books.rollup.dropped(ring, interface);
     }
 
-    /// The capture is over: every flow is reported and every window closed.
-    pub fn finish(&mut self) {
+    /// From `at` on there is something to watch, or nothing, as when no interface has a link: the time in between is not
+    /// observed, whatever frames come late in it. To be told as it happens, in order; it makes no time pass.
+    pub fn watch(&mut self, at: Timestamp, watched: bool) {
+        self.books.rollup.watch(at.clamped(), watched);
+    }
+
+    /// Something happened to interface number `interface` that should be known later.
+    pub fn tap_changed(&mut self, at: Timestamp, interface: u16, change: TapChange) {
+        let event = Event { at: at.clamped(), kind: EventKind::Tap { interface, change } };
+        note(&mut self.events, &mut self.events_dropped, event);
+    }
+
+    /// The clock that stamps frames was set by `by`: what comes from now on is that much later than it would have been.
+    /// What was counted stays where it is; open windows are closed, and open flows go on, their times moved along.
+    /// Returns what was closed until then.
+    pub fn set_clock(&mut self, by: Span) -> Batch {
+        let closed = self.close_before_step(by);
+        self.book.end_all();
+        self.note(EventKind::ClockSet { by });
+        closed
+    }
+
+    /// It is known now that the clock was off ever since `since`, when this pipeline began: all of it happened `by`
+    /// later, and so it is told. As [`set_clock`](Self::set_clock), but what is returned has its times moved, and so
+    /// must what was taken before: see [`Batch::shift`].
+    pub fn correct_clock(&mut self, since: Timestamp, by: Span) -> Batch {
+        let mut closed = self.close_before_step(by);
+        closed.shift(since, by);
+        self.book.shift(since, by);
+        self.note(EventKind::ClockCorrected { by });
+        closed
+    }
+
+    fn close_before_step(&mut self, by: Span) -> Batch {
         if let Some(now) = self.now.take() {
-            self.flows.expire(now, &mut self.books);
-            self.flows.end(EndReason::Forced, &mut self.books, |_| true);
             self.books.rollup.observed(now);
+            self.flows.expire(now, &mut self.books);
+            self.flows.settle_until(Timestamp::MAX, &mut self.books);
             self.close_all();
         }
+        let closed = self.take_batch();
+        self.flows.shift(by);
+        self.lan.shift(by);
+        self.fragments.shift(by);
+        self.latest = (self.latest + by).clamped();
+        self.books.rollup.step_back(self.latest);
+        closed
+    }
+
+    fn note(&mut self, kind: EventKind) {
+        note(&mut self.events, &mut self.events_dropped, Event { at: self.latest, kind });
+    }
+
+    /// The capture is over: every flow is reported and every window closed.
+    pub fn finish(&mut self) {
+        // There is no time between a step of the clock and the next packet, but there are flows.
+        let now = self.now.take().unwrap_or(self.latest);
+        self.flows.expire(now, &mut self.books);
+        self.flows.end(EndReason::Forced, &mut self.books, |_| true);
+        self.books.rollup.observed(now);
+        self.close_all();
     }
 
     /// Takes what was closed since the last time.
@@ -325,7 +379,11 @@ impl Pipeline {
     /// Runs what is due at `at`, and returns the window in which a frame of that time counts.
     fn advance(&mut self, at: Timestamp) -> Timestamp {
         match self.now {
-            None => self.start(at),
+            None => {
+                // After a step of the clock: what reaches beyond this would never be over.
+                self.flows.step_back(at, at + LATE, &mut self.books);
+                self.start(at);
+            }
             Some(now) if at < now - LATE => self.step_back(now, at),
             Some(now) => {
                 if at >= self.turn_at {
@@ -351,6 +409,7 @@ impl Pipeline {
         while let Some(minute) = self.books.rollup.close() {
             self.minutes.push(minute);
         }
+        self.books.rollup.step_back(at);
         note(
             &mut self.events,
             &mut self.events_dropped,

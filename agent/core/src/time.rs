@@ -1,6 +1,6 @@
 //! Time as core sees it: microseconds since 1970 UTC, always an argument, never read.
 
-use std::ops::{Add, Sub};
+use std::ops::{Add, Neg, Sub};
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +36,12 @@ impl Timestamp {
         Self(self.0 - self.0.rem_euclid(width.0))
     }
 
+    /// Moved by `by` if it is `since` or later, within what can be stored.
+    #[must_use]
+    pub(crate) fn shifted(self, since: Self, by: Span) -> Self {
+        if self < since { self } else { (self + by).clamped() }
+    }
+
     /// Milliseconds since 1970, rounded down: the unit of the file.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
@@ -48,6 +54,18 @@ impl Span {
     #[must_use]
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs.saturating_mul(1_000_000))
+    }
+
+    /// Its length.
+    #[must_use]
+    pub const fn abs(self) -> Self {
+        Self(self.0.saturating_abs())
+    }
+
+    /// The nearest whole multiple of `unit`.
+    #[must_use]
+    pub const fn rounded(self, unit: Self) -> Self {
+        Self(self.0.saturating_add(unit.0 / 2).div_euclid(unit.0) * unit.0)
     }
 }
 
@@ -62,6 +80,20 @@ impl Sub<Span> for Timestamp {
     type Output = Self;
     fn sub(self, span: Span) -> Self {
         Self(self.0.saturating_sub(span.0))
+    }
+}
+
+impl Sub for Span {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Neg for Span {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self(self.0.saturating_neg())
     }
 }
 
@@ -81,6 +113,12 @@ mod tests {
         assert_eq!(Timestamp::from_secs(61).floor(MINUTE), Timestamp::from_secs(60));
         assert_eq!(Timestamp::from_secs(60).floor(MINUTE), Timestamp::from_secs(60));
         assert_eq!(Timestamp::from_secs(-1).floor(MINUTE), Timestamp::from_secs(-60));
+    }
+
+    #[test]
+    fn a_span_is_rounded_to_the_nearest_minute_either_way() {
+        let rounded = |secs: i64| Span::from_secs(secs).rounded(MINUTE).0 / MINUTE.0;
+        assert_eq!([29, 30, 89, 91, -29, -31, -91].map(rounded), [0, 1, 1, 2, 0, -1, -2]);
     }
 
     #[test]

@@ -3,12 +3,20 @@
 use std::collections::BTreeSet;
 
 use lanscribe_core::decode::LinkType;
-use pcap::Linktype;
+use pcap::{Linktype, PacketHeader};
 
 /// What libpcap said, without its name before it.
 pub(crate) fn said(error: &pcap::Error) -> String {
     let text = error.to_string();
     text.strip_prefix("libpcap error: ").unwrap_or(&text).to_owned()
+}
+
+/// The seconds of a packet's time. Where the field has 32 bits, as on 32-bit systems, it is read as files and the kernel
+/// mean it, without a sign: until 2106, not until 2038.
+pub(super) fn seconds(header: &PacketHeader) -> i64 {
+    #[allow(clippy::useless_conversion)] // narrower on 32-bit systems
+    let seconds = i64::from(header.ts.tv_sec);
+    if cfg!(target_pointer_width = "32") { seconds & i64::from(u32::MAX) } else { seconds }
 }
 
 /// A link type that is not understood: its frames begin in a way that nobody here can read.

@@ -9,7 +9,7 @@ use lanscribe_core::time::Timestamp;
 use pcap::{Capture, Offline, PacketHeader, Precision};
 
 use super::feed::Feed;
-use super::libpcap::{UnknownLinkType, link_type, said};
+use super::libpcap::{UnknownLinkType, link_type, said, seconds};
 
 /// Why a capture could not be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -97,10 +97,9 @@ fn plain(error: &pcap::Error, path: &str) -> String {
 
 /// Time stamps are read in nanoseconds, which libpcap leaves in the field for microseconds.
 fn time(header: &PacketHeader) -> Timestamp {
-    // On 32-bit systems the fields are narrower.
-    #[allow(clippy::useless_conversion)]
-    let (seconds, nanos) = (i64::from(header.ts.tv_sec), i64::from(header.ts.tv_usec));
-    Timestamp(seconds.saturating_mul(1_000_000).saturating_add(nanos.div_euclid(1_000))).clamped()
+    #[allow(clippy::useless_conversion)] // narrower on 32-bit systems
+    let nanos = i64::from(header.ts.tv_usec);
+    Timestamp(seconds(header).saturating_mul(1_000_000).saturating_add(nanos.div_euclid(1_000))).clamped()
 }
 
 /// Hands every frame of all sources to `handle`, with the number of its source, in order of time, as mergecap would.

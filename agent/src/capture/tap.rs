@@ -7,7 +7,7 @@ use lanscribe_core::decode::LinkType;
 use lanscribe_core::time::Timestamp;
 use pcap::{Active, Capture, Inactive, PacketHeader};
 
-use super::libpcap::{UnknownLinkType, link_type, said};
+use super::libpcap::{UnknownLinkType, link_type, said, seconds};
 use super::source::Frame;
 
 /// How long the kernel may fill a block of the ring before it hands it over. Each handing over is a wake-up; below
@@ -44,6 +44,12 @@ pub(crate) enum TapError {
     /// It was there, and is not any more.
     #[error("{0}: the interface disappeared")]
     Gone(String),
+    /// It goes by another name, and the configuration goes by names.
+    #[error("{0}: the interface is called {1} now")]
+    Renamed(String, String),
+    /// It hears what is sent to this machine only. To ask it again takes the privilege, which is dropped by now.
+    #[error("{0}: the interface is not promiscuous any more, and has to be opened anew")]
+    NotPromiscuous(String),
     /// Anything else that went wrong while capturing.
     #[error("{0}: {1}")]
     Broken(String, String),
@@ -199,10 +205,9 @@ impl AsFd for Tap {
 
 /// Live time stamps are in microseconds.
 fn time(header: &PacketHeader) -> Timestamp {
-    // On 32-bit systems the fields are narrower.
-    #[allow(clippy::useless_conversion)]
-    let (seconds, micros) = (i64::from(header.ts.tv_sec), i64::from(header.ts.tv_usec));
-    Timestamp(seconds.saturating_mul(1_000_000).saturating_add(micros)).clamped()
+    #[allow(clippy::useless_conversion)] // narrower on 32-bit systems
+    let micros = i64::from(header.ts.tv_usec);
+    Timestamp(seconds(header).saturating_mul(1_000_000).saturating_add(micros)).clamped()
 }
 
 /// How much a count of 32 bits has risen, which may have run over. Those of the interface begin anew when a driver

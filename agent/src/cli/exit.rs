@@ -114,7 +114,7 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => NO_PERMISSION,
                 _ => CANNOT_CREATE,
             },
-            StoreError::Denied(_) => NO_PERMISSION,
+            StoreError::Denied(_) | StoreError::Foreigner { .. } => NO_PERMISSION,
             // SQLite does not tell a file that may not be opened from one that cannot be made.
             StoreError::Sqlite { path, source } => match of_sqlite(source) {
                 CANNOT_CREATE if path.exists() => NO_PERMISSION,
@@ -136,7 +136,9 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             TapError::NotAllowed(..) => NO_PERMISSION,
             TapError::LinkType(..) | TapError::Filter(..) => CONFIG,
             // The service manager starts it again, and then the interface is waited for.
-            TapError::Gone(_) | TapError::Open(..) => TRY_AGAIN,
+            TapError::Gone(_) | TapError::Renamed(..) | TapError::NotPromiscuous(_) | TapError::Open(..) => {
+                TRY_AGAIN
+            }
             TapError::Broken(..) => IO_ERROR,
         });
     }
@@ -183,6 +185,7 @@ fn status(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     cause.downcast_ref::<io::Error>().map(|error| match error.kind() {
         // Somebody has the socket, and may give it back.
         io::ErrorKind::AddrInUse => TRY_AGAIN,
+        io::ErrorKind::PermissionDenied => NO_PERMISSION,
         _ => IO_ERROR,
     })
 }

@@ -10,6 +10,8 @@ pub(crate) mod exit;
 mod flows;
 mod identity;
 mod listing;
+#[cfg(test)]
+mod manual;
 mod names;
 pub(crate) mod oui;
 mod period;

@@ -18,7 +18,7 @@ use signal_hook::consts::SIGINT;
 use super::args::READ_DB;
 use crate::capture::{self, CaptureError, Source, Tally};
 use crate::config::Config;
-use crate::store::{Capture, Captures, Store, StoreError, integer};
+use crate::store::{Age, Budget, Capture, Captures, Store, StoreError, integer};
 use crate::text;
 use crate::vendor::Registry;
 
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &ReadArgs) -> Result<ExitCode> {
     }
     let last = tallies.iter().filter_map(|tally| tally.span).map(|(_, last)| last.as_millis()).max();
     if let (true, Some(last)) = (args.retain, last) {
-        store.retain(last, config.retention)?;
+        store.retain(Age { now: last, sure: true }, config.retention, &mut Budget::all())?;
     }
     store.close()?;
     if !args.quiet {

@@ -14,6 +14,8 @@ const SNAPLEN: (usize, usize) = (96, 262_144);
 const RING: (usize, usize) = (1 << 20, 1 << 30);
 /// Shortest and longest time between two writes: a card wears out, and what is not written can be lost.
 const FLUSH: (Span, Span) = (Span::from_secs(10), Span::from_secs(3600));
+/// Shortest and longest time for which rows wait for the clock: they wait in memory, and are lost with the power.
+const WAIT: (Span, Span) = (Span::from_secs(1), Span::from_secs(3600));
 /// Bytes of a socket's path: sun_path, less the zero at its end.
 const SOCKET: usize = 107;
 
@@ -91,18 +93,44 @@ impl StoreConfig {
         let default = Self::default();
         let mut section = file.section("store");
         let flush = section.span("flush", span(default.flush), FLUSH.0, FLUSH.1);
-        let store = Self {
-            file: section.path("file", default.file, PATH),
-            flush: Duration::from_micros(u64::try_from(flush.0).unwrap_or(0)),
-        };
+        let store = Self { file: section.path("file", default.file, PATH), flush: duration(flush) };
         section.done();
         store
     }
 }
 
+fn duration(span: Span) -> Duration {
+    Duration::from_micros(u64::try_from(span.0).unwrap_or(0))
+}
+
 /// Core's form of a length of time.
 pub(super) fn span(duration: Duration) -> Span {
     Span(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// How it is known that the clock is right, `[clock]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClockConfig {
+    /// A file that is there once the clock was set from the network; `None` stands for the usual ones.
+    pub(crate) mark: Option<PathBuf>,
+    /// How long rows wait for that.
+    pub(crate) wait: Duration,
+}
+
+impl Default for ClockConfig {
+    fn default() -> Self {
+        Self { mark: None, wait: Duration::from_secs(900) }
+    }
+}
+
+impl ClockConfig {
+    pub(super) fn read(file: &mut Document<'_>) -> Self {
+        let mut section = file.section("clock");
+        let wait = section.span("wait", span(Self::default().wait), WAIT.0, WAIT.1);
+        let clock = Self { mark: section.text("mark").map(PathBuf::from), wait: duration(wait) };
+        section.done();
+        clock
+    }
 }
 
 /// Where the running daemon is asked and told, `[control]`.

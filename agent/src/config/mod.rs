@@ -22,10 +22,10 @@ use lanscribe_core::rollup::RowLimits;
 use lanscribe_core::time::Span;
 use tracing::Level;
 
-use crate::store::Retention;
+use crate::store::{Retention, Size};
 use reader::{Document, Problems};
 
-pub(crate) use daemon::{Capture, Control, StoreConfig};
+pub(crate) use daemon::{Capture, ClockConfig, Control, StoreConfig};
 pub(crate) use given::Given;
 pub(crate) use reader::{ConfigError, quoted};
 // Named by the daemon, and by the commands that talk to it.
@@ -51,7 +51,10 @@ pub(crate) struct Config {
     pub(crate) devices: usize,
     pub(crate) rows: RowLimits,
     pub(crate) store: StoreConfig,
+    pub(crate) clock: ClockConfig,
     pub(crate) retention: Retention,
+    /// How large the daemon's file may get.
+    pub(crate) size: Size,
     pub(crate) control: Control,
     /// Names of devices.
     pub(crate) labels: BTreeMap<MacAddr, String>,
@@ -75,7 +78,9 @@ impl Default for Config {
             devices: core.devices,
             rows: core.rows,
             store: StoreConfig::default(),
+            clock: ClockConfig::default(),
             retention: Retention::default(),
+            size: Size::default(),
             control: Control::default(),
             labels: BTreeMap::new(),
             registry: None,
@@ -174,8 +179,10 @@ impl Config {
             flows: days("flows", default.retention.flows),
             days: days("days", default.retention.days),
         };
+        let size = retention.file_size("size");
         retention.done();
 
+        let clock = ClockConfig::read(&mut file);
         let control = Control::read(&mut file);
 
         let labels = file.section("labels").labels();
@@ -199,7 +206,9 @@ impl Config {
             devices,
             rows,
             store,
+            clock,
             retention: retained,
+            size,
             control,
             labels,
             registry,

@@ -1,22 +1,23 @@
 //! The configuration as a list of keys and values, and what of it can change while the daemon runs.
 
 use super::Config;
-use super::daemon::{Capture, Control, Interfaces, StoreConfig, span};
+use super::daemon::{Capture, ClockConfig, Control, Interfaces, StoreConfig, span};
 use super::reader::quoted;
-use super::value::{level_text, shown, size_text, span_text};
+use super::value::{file_size_text, level_text, shown, size_text, span_text};
 use crate::store::Retention;
 use lanscribe_core::flow::Timeouts;
 use lanscribe_core::rollup::RowLimits;
 
 /// Keys that a running daemon takes over on SIGHUP. Others are built into what runs: an interface is opened once, and
 /// rows that are counted cannot be counted by another rule.
-pub(super) const TAKEN: [&str; 9] = [
+pub(super) const TAKEN: [&str; 10] = [
     "site.name",
     "store.flush",
     "retention.minutes",
     "retention.flows",
     "retention.hours",
     "retention.days",
+    "retention.size",
     "control.group_writes",
     "labels",
     "log.level",
@@ -53,7 +54,9 @@ impl Config {
             devices,
             rows,
             store,
+            clock,
             retention,
+            size,
             control,
             labels,
             registry,
@@ -63,6 +66,7 @@ impl Config {
         let Timeouts { active, tcp, tcp_closed, udp, icmp, other } = *timeouts;
         let RowLimits { endpoints, rows } = rows;
         let StoreConfig { file, flush } = store;
+        let ClockConfig { mark, wait } = clock;
         let Retention { minutes, hours, flows: flow_days, days } = retention;
         let Control { socket, group_writes } = control;
 
@@ -86,7 +90,7 @@ impl Config {
             ("capture.promiscuous", promiscuous.to_string()),
             ("capture.filter", text(filter)),
             ("capture.snaplen", snaplen.to_string()),
-            ("capture.ring", quoted(&size_text(*ring))),
+            ("capture.ring", quoted(&size_text(*ring as u64))),
             ("capture.allow_uplink", allow_uplink.to_string()),
             ("lan.networks", list(networks.iter().map(|network| format!("\"{network}\"")))),
             ("lan.learn", learn.to_string()),
@@ -106,6 +110,9 @@ impl Config {
             ("retention.flows", age(flow_days)),
             ("retention.hours", age(hours)),
             ("retention.days", age(days)),
+            ("retention.size", quoted(&file_size_text(*size))),
+            ("clock.wait", time(span(*wait))),
+            ("clock.mark", mark.as_deref().map_or_else(|| quoted(""), shown)),
             ("control.socket", shown(socket)),
             ("control.group_writes", group_writes.to_string()),
             ("labels", format!("{{ {} }}", labels.join(", "))),

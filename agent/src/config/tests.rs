@@ -50,7 +50,7 @@ fn the_shipped_file_changes_nothing_and_shows_every_default() {
         settings, expected,
         "a key was added to the code or to the file, but not to both, or elsewhere"
     );
-    assert_eq!(settings.len(), 30);
+    assert_eq!(settings.len(), 33);
 }
 
 #[test]
@@ -129,6 +129,7 @@ fn each_limit_is_where_it_is_said_to_be() {
         ("capture.snaplen", ["96".to_owned(), "262144".into()], ["95".to_owned(), "262145".into()]),
         ("capture.ring", [text("1MiB"), text("1GiB")], [text("1023KiB"), text("1025MiB")]),
         ("store.flush", [text("10s"), text("1h")], [text("9999ms"), text("60m 1ms")]),
+        ("clock.wait", [text("1s"), text("1h")], [text("999ms"), text("60m 1ms")]),
         ("store.file", [long(2), long(4095)], [long(1), long(4096)]),
         ("control.socket", [long(2), long(107)], [text("x"), long(108)]),
         ("site.name", [text("  "), name(64)], [text("a\\u202eb"), name(65)]),
@@ -141,6 +142,8 @@ fn each_limit_is_where_it_is_said_to_be() {
         ("limits.endpoints_per_minute", ["2".into(), "8192".into()], ["1".into(), "16385".into()]),
         ("limits.rows_per_minute", ["64".into(), "1048576".into()], ["7".into(), "1048577".into()]),
         ("retention.days", [text("90d"), text("36500 days")], [text("0d"), text("36501d")]),
+        ("retention.size", [text("16MB"), text("1000 GB")], [text("15999kB"), text("1001GB")]),
+        ("retention.size", [text("auto"), text("none")], [text(""), text("1TB")]),
         ("labels.b827eb010203", [text("x"), name(64)], [text(" "), name(65)]),
         (
             "lan.networks",
@@ -286,7 +289,7 @@ fn a_file_that_was_named_must_be_there_and_the_usual_one_need_not() {
 }
 
 /// Another value than the default for every key, in the order of the file.
-const OTHERS: [(&str, &str); 31] = [
+const OTHERS: [(&str, &str); 34] = [
     ("site.name", "\"Roof\""),
     ("site.time_zone", "\"Asia/Tokyo\""),
     ("capture.interface", "\"eth0\""),
@@ -313,6 +316,9 @@ const OTHERS: [(&str, &str); 31] = [
     ("retention.flows", "\"7d\""),
     ("retention.hours", "\"60d\""),
     ("retention.days", "\"600d\""),
+    ("retention.size", "\"4GB\""),
+    ("clock.wait", "\"5m\""),
+    ("clock.mark", "\"/srv/mark\""),
     ("control.socket", "\"/srv/x.sock\""),
     ("control.group_writes", "true"),
     ("labels", "{ \"b8:27:eb:01:02:03\" = \"A\" }"),
@@ -345,6 +351,7 @@ fn every_change_is_found_and_said_to_be_taken_or_to_need_a_restart() {
         "retention.flows",
         "retention.hours",
         "retention.days",
+        "retention.size",
         "control.group_writes",
         "labels",
         "log.level",
@@ -374,5 +381,5 @@ fn the_page_has_every_key_with_its_default_its_range_and_whether_it_is_reloaded(
         assert_eq!(cells[3], on_hup, "{name}.{key}");
     }
     let rows = page.lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(rows, 30, "a key that there is not has a row");
+    assert_eq!(rows, 33, "a key that there is not has a row");
 }

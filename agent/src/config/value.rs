@@ -13,6 +13,7 @@ use tracing::Level;
 use super::check::{NAME, check_filter, check_interface, check_name, check_network};
 use super::daemon::Interfaces;
 use super::reader::{Section, is_a, quoted};
+use crate::store::Size;
 use crate::text::is_hidden;
 
 /// Devices that can be named.
@@ -25,8 +26,16 @@ const INTERFACES: usize = 16;
 pub(super) const PATH: usize = 4095;
 
 /// What a number may be followed by, and what it then counts.
-const UNITS: [(&str, usize); 5] =
-    [("GiB", 1 << 30), ("MiB", 1 << 20), ("MB", 1_000_000), ("KiB", 1 << 10), ("kB", 1_000)];
+const UNITS: [(&str, u64); 6] = [
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("kB", 1_000),
+];
+/// Least and most bytes that the database may be held to: below, the log beside it would be most of it.
+const FILE_SIZE: (u64, u64) = (16_000_000, 1_000_000_000_000);
 
 impl Section<'_, '_> {
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
@@ -74,23 +83,33 @@ impl Section<'_, '_> {
 
     /// A number of bytes, like "8MiB".
     pub(super) fn size(&mut self, key: &'static str, default: usize, least: usize, most: usize) -> usize {
+        let (least, most) = (least as u64, most as u64);
         let expected = format!(
-            "a size with its unit (kB, KiB, MB, MiB or GiB), like \"8MiB\", from {} to {}",
+            "a size with its unit (kB, KiB, MB, MiB, GB or GiB), like \"8MiB\", from {} to {}",
             size_text(least),
             size_text(most)
         );
         self.take(key, &expected, |v| {
-            let text = v.as_str().ok_or_else(|| is_a(v))?;
-            let no_size = || format!("{} is no size", quoted(text));
-            let (number, unit) = UNITS
-                .iter()
-                .find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim_end(), unit)))
-                .ok_or_else(no_size)?;
-            let number: usize = number.parse().map_err(|_| no_size())?;
-            let bytes = number.saturating_mul(*unit);
-            if (least..=most).contains(&bytes) { Ok(bytes) } else { Err(out_of_range(text)) }
+            let bytes = size(v.as_str().ok_or_else(|| is_a(v))?, least, most)?;
+            usize::try_from(bytes).map_err(|_| "is more than this machine can have".to_owned())
         })
         .unwrap_or(default)
+    }
+
+    /// How large the database may get.
+    pub(super) fn file_size(&mut self, key: &'static str) -> Size {
+        let (least, most) = FILE_SIZE;
+        let expected = format!(
+            "\"auto\", \"none\", or a size with its unit, like \"4GB\", from {} to {}",
+            size_text(least),
+            size_text(most)
+        );
+        self.take(key, &expected, |v| match v.as_str().ok_or_else(|| is_a(v))? {
+            "auto" => Ok(Size::Auto),
+            "none" => Ok(Size::Unlimited),
+            text => size(text, least, most).map(Size::Bytes),
+        })
+        .unwrap_or_default()
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
@@ -278,8 +297,29 @@ pub(super) fn span_text(span: Span) -> String {
     format!("{:#}", SignedDuration::from_micros(span.0))
 }
 
+/// The bytes of a size with its unit.
+fn size(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let no_size = || format!("{} is no size", quoted(text));
+    let (number, unit) = UNITS
+        .iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim_end(), unit)))
+        .ok_or_else(no_size)?;
+    let number: u64 = number.parse().map_err(|_| no_size())?;
+    let bytes = number.saturating_mul(*unit);
+    if (least..=most).contains(&bytes) { Ok(bytes) } else { Err(out_of_range(text)) }
+}
+
+/// How large the database may get, as it is written in the file.
+pub(super) fn file_size_text(size: Size) -> String {
+    match size {
+        Size::Auto => "auto".to_owned(),
+        Size::Unlimited => "none".to_owned(),
+        Size::Bytes(bytes) => size_text(bytes),
+    }
+}
+
 /// A size as it is written in the file, in the largest unit in which it is whole.
-pub(super) fn size_text(bytes: usize) -> String {
+pub(super) fn size_text(bytes: u64) -> String {
     let whole = UNITS.iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
     whole.map_or_else(|| bytes.to_string(), |(name, unit)| format!("{}{name}", bytes / unit))
 }

@@ -8,7 +8,7 @@ use lanscribe_core::addr::MacAddr;
 use lanscribe_core::device::Traffic;
 use lanscribe_core::stats::Stats;
 use lanscribe_core::talk::{Peer, Talk};
-use lanscribe_core::time::Timestamp;
+use lanscribe_core::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
 use super::writer::Reply;
@@ -34,6 +34,8 @@ pub(super) enum Ask {
 /// What others know of the capture thread, renewed once a second.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
+    /// Until when the thread looks at the clock again, whatever comes.
+    pub(super) next_turn: Option<Instant>,
     pub(super) taps: Vec<TapProgress>,
     pub(super) stats: Stats,
     /// Frames of the last second.
@@ -43,6 +45,10 @@ pub(super) struct Progress {
     pub(super) pending: usize,
     /// When the next flush is due.
     pub(super) flush_due: Option<Instant>,
+    /// Whether the clock is known to be right.
+    pub(super) synchronised: bool,
+    /// Rows are held back for that until then.
+    pub(super) held_until: Option<Instant>,
 }
 
 /// One interface's part of it.
@@ -56,6 +62,8 @@ pub(super) struct TapProgress {
     pub(super) dropped: u64,
     pub(super) interface_dropped: u64,
     pub(super) last_frame: Option<Timestamp>,
+    /// It hears less than it was asked for: not what is sent to others.
+    pub(super) narrow: bool,
 }
 
 /// How others reach the capture thread.
@@ -83,20 +91,20 @@ impl Asking {
     }
 }
 
-/// As the answer has it.
-pub(super) fn device_traffic(traffic: Traffic) -> DeviceTraffic {
+/// As the answer has it, by the wall clock, from which `ahead` is what time is counted in.
+pub(super) fn device_traffic(traffic: Traffic, ahead: Span) -> DeviceTraffic {
     DeviceTraffic {
         mac: traffic.mac,
         frames_sent: traffic.sent.frames,
         bytes_sent: traffic.sent.bytes,
         frames_received: traffic.received.frames,
         bytes_received: traffic.received.bytes,
-        last_seen: traffic.last.as_millis(),
+        last_seen: (traffic.last - ahead).as_millis(),
     }
 }
 
-/// As the answer has it.
-pub(super) fn conversation(talk: Talk) -> Conversation {
+/// As the answer has it, with times like those of [`device_traffic`].
+pub(super) fn conversation(talk: Talk, ahead: Span) -> Conversation {
     Conversation {
         endpoint: match talk.peer {
             Peer::None => String::new(),
@@ -107,6 +115,6 @@ pub(super) fn conversation(talk: Talk) -> Conversation {
         port: talk.port,
         bytes_up: talk.up.bytes,
         bytes_down: talk.down.bytes,
-        last_seen: talk.last.as_millis(),
+        last_seen: (talk.last - ahead).as_millis(),
     }
 }

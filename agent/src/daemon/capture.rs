@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use lanscribe_core::pipeline::Pipeline;
+use lanscribe_core::tap::TapChange;
 use lanscribe_core::time::{Span, Timestamp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::ask::{Ask, Asking, Progress, TapProgress, conversation, device_traffic};
 use super::lock;
 use super::outbox::Outbox;
+use super::timeline::{Look, Timeline, Turn};
 use super::writer::Reply;
-use crate::capture::{BLOCK_TIMEOUT, Own, Sight, Tap, TapError};
+use crate::capture::{BLOCK_TIMEOUT, Links, Own, Sight, Tap, TapError};
+use crate::clock::Marks;
+use crate::text::span_text;
 
 /// How often the clock is looked at while frames come, and while none do.
 const TURN: Duration = Duration::from_secs(1);
@@ -48,6 +52,16 @@ pub(super) enum End {
     NoWriter,
 }
 
+/// What is known of the clock at the start.
+pub(super) struct Clock {
+    /// Whether somebody says that it is right.
+    pub(super) synchronised: bool,
+    /// Who will.
+    pub(super) marks: Marks,
+    /// The last minute that is in the file.
+    pub(super) stored: Option<Timestamp>,
+}
+
 struct Line {
     tap: Tap,
     last_frame: Option<Timestamp>,
@@ -61,6 +75,7 @@ struct Line {
 /// The thread's own.
 pub(super) struct Capture {
     lines: Vec<Line>,
+    links: Links,
     pipeline: Pipeline,
     sight: Sight,
     outbox: Outbox,
@@ -69,8 +84,11 @@ pub(super) struct Capture {
     progress: Arc<Mutex<Progress>>,
     asks: mpsc::Receiver<Ask>,
     woken: io::PipeReader,
-    /// The wall clock before the rings were looked at.
-    looked_at: Timestamp,
+    /// The time that frames are counted in; looked at before the rings are.
+    timeline: Timeline,
+    /// What the monotonic clock of the timeline is counted from.
+    began: Instant,
+    marks: Marks,
     turn_at: Instant,
     turned: Instant,
     count_at: Instant,
@@ -85,10 +103,12 @@ impl Capture {
     /// If there is no pipe to wake it by.
     pub(super) fn new(
         taps: Vec<Tap>,
+        links: Links,
         pipeline: Pipeline,
         own: &Own,
         outbox: Outbox,
         flush_every: Duration,
+        clock: Clock,
     ) -> io::Result<(Self, Asking, Arc<Mutex<Progress>>)> {
         let (asking, asks, woken) = Asking::new()?;
         let progress = Arc::new(Mutex::new(Progress::default()));
@@ -96,6 +116,7 @@ impl Capture {
         let line = |tap| Line { tap, last_frame: None, empty: 0, resting_until: None, more: false };
         let capture = Self {
             lines: taps.into_iter().map(line).collect(),
+            links,
             pipeline,
             sight: Sight::new(own),
             outbox,
@@ -104,7 +125,9 @@ impl Capture {
             progress: Arc::clone(&progress),
             asks,
             woken,
-            looked_at: clock(),
+            timeline: Timeline::new(look(now), HELD_BACK, clock.synchronised, clock.stored),
+            began: now,
+            marks: clock.marks,
             turn_at: now,
             turned: now,
             count_at: now,
@@ -116,12 +139,24 @@ impl Capture {
     /// Captures until it is asked to stop or cannot go on; then every frame that the kernel counted is taken in, and
     /// the last batch handed over.
     pub(super) fn run(mut self) -> End {
-        let end = self.listen();
+        let now = Instant::now();
+        let end = match self.look_at_links(now) {
+            Ok(()) => {
+                // Who asks at once should see what there is.
+                self.publish(now, now);
+                self.listen()
+            }
+            Err(end) => end,
+        };
         if let Err(error) = self.drain() {
             tracing::warn!("{error}");
         }
-        self.pipeline.finish();
         let now = Instant::now();
+        // libpcap may have known first that an interface is gone.
+        let _ = self.look_at_links(now);
+        let left_out = self.links.left_out(now, true);
+        self.tell(left_out);
+        self.pipeline.finish();
         self.outbox.put(self.pipeline.take_batch(), None, now);
         self.publish(now, now);
         let Self { outbox, lines, .. } = self;
@@ -154,6 +189,11 @@ impl Capture {
                 return End::Asked;
             }
             let now = Instant::now();
+            if ready.links
+                && let Err(end) = self.look_at_links(now)
+            {
+                return end;
+            }
             if frames > 0 {
                 self.turn_at = self.turn_at.min(now + TURN);
             }
@@ -174,8 +214,8 @@ impl Capture {
         for line in &mut self.lines {
             line.resting_until = line.resting_until.filter(|&until| until > now);
         }
-        self.looked_at = clock();
-        let until = self.lines.iter().filter_map(|line| line.resting_until).fold(until, Instant::min);
+        let resting = self.lines.iter().filter_map(|line| line.resting_until);
+        let until = resting.chain(self.links.rests_until(now)).fold(until, Instant::min);
         let busy = self.lines.iter().any(|line| line.more);
         let patience = if busy { Duration::ZERO } else { until.saturating_duration_since(now) };
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
@@ -187,6 +227,10 @@ impl Capture {
                 PollFd::new(&line.tap, PollFlags::IN)
             }
         }));
+        fds.push(match self.links.fd(now) {
+            Some(fd) => PollFd::from_borrowed_fd(fd, PollFlags::IN),
+            None => PollFd::new(&self.woken, PollFlags::empty()),
+        });
         let timeout = Timespec::try_from(patience).ok();
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -195,7 +239,14 @@ impl Capture {
         let resting = self.lines.iter().map(|line| line.resting_until.is_some());
         let lines =
             fds[1..].iter().zip(resting).map(|(fd, rests)| !rests && !fd.revents().is_empty()).collect();
-        Ok(Ready { woken: !fds[0].revents().is_empty(), lines })
+        let woken = !fds[0].revents().is_empty();
+        let links = self.links.fd(now).is_some() && fds.last().is_some_and(|fd| !fd.revents().is_empty());
+        if links {
+            self.links.hear(Instant::now());
+        }
+        // What is in the rings by now was stamped before this.
+        self.look(false);
+        Ok(Ready { woken, links, lines })
     }
 
     /// Takes in what is in those rings that have something, of each at most what `most` allows, until none has more or
@@ -219,14 +270,15 @@ impl Capture {
     /// Takes in what is in the ring of interface `n`, a `slice` of it and at most `most` frames. Returns how many there
     /// were.
     fn read(&mut self, n: usize, slice: usize, most: u64) -> Result<u64, TapError> {
-        let Self { lines, pipeline, sight, .. } = self;
+        let Self { lines, pipeline, sight, timeline, .. } = self;
         let line = &mut lines[n];
         let interface = u16::try_from(n).unwrap_or(u16::MAX);
         let (before, last_frame) = (line.tap.captured().0, &mut line.last_frame);
         line.more = line.tap.read(slice, most, |frame| {
-            pipeline.packet(frame.at, interface, frame.link_type, frame.wire_len, frame.bytes);
-            sight.observe(frame.at, frame.link_type, frame.bytes);
-            *last_frame = Some(frame.at);
+            let at = timeline.at(frame.at);
+            pipeline.packet(at, interface, frame.link_type, frame.wire_len, frame.bytes);
+            sight.observe(at, frame.link_type, frame.bytes);
+            *last_frame = Some(at);
         })?;
         let frames = line.tap.captured().0 - before;
         line.empty = if frames == 0 { line.empty + 1 } else { 0 };
@@ -240,13 +292,21 @@ impl Capture {
     /// Once a second: time passes, drops are counted, and what is due is handed over.
     fn turn(&mut self, now: Instant, silent: bool) -> Result<(), End> {
         if silent {
-            self.pipeline.tick(self.looked_at - HELD_BACK);
+            self.pipeline.tick(self.timeline.now() - HELD_BACK);
+        }
+        if !self.timeline.is_synchronised() && self.marks.say_so() {
+            self.look(true);
         }
         let frames = self.frames();
         if frames > self.counted || now >= self.count_at {
             self.count_at = now + COUNT;
             self.count().map_err(End::Tap)?;
         }
+        if self.links.is_due() {
+            self.look_at_links(now)?;
+        }
+        let left_out = self.links.left_out(now, false);
+        self.tell(left_out);
         if now >= self.flush_due {
             self.flush(None, now);
         }
@@ -256,6 +316,52 @@ impl Capture {
         self.publish(since, now);
         self.counted = frames;
         if written { Ok(()) } else { Err(End::NoWriter) }
+    }
+
+    /// Looks at the clocks, and does what they ask for.
+    fn look(&mut self, synchronised: bool) {
+        let now = Instant::now();
+        let moved = match self.timeline.look(look(self.began), synchronised) {
+            None => return,
+            Some(Turn::Set(by)) => {
+                tracing::warn!("the clock was set {}", span_text(by));
+                self.outbox.put(self.pipeline.set_clock(by), None, now);
+                by
+            }
+            Some(Turn::Corrected(Span(0))) => {
+                tracing::info!("the clock is right, and was all along");
+                self.outbox.correct(self.timeline.since(), Span(0), now);
+                return;
+            }
+            Some(Turn::Corrected(by)) => {
+                let since = self.timeline.since();
+                tracing::info!(
+                    "the clock is right now; what was captured until now happened {}",
+                    span_text(by)
+                );
+                self.outbox.correct(since, by, now);
+                self.outbox.put(self.pipeline.correct_clock(since, by), None, now);
+                by
+            }
+        };
+        for line in &mut self.lines {
+            line.last_frame = line.last_frame.map(|at| at + moved);
+        }
+    }
+
+    /// Sees how the links are: that one is down is time in which nothing is watched, that one is lost is the end.
+    fn look_at_links(&mut self, now: Instant) -> Result<(), End> {
+        let news = self.links.look(now);
+        self.tell(news.told);
+        self.pipeline.watch(self.timeline.now(), self.links.is_any_up());
+        news.end.map_or(Ok(()), |error| Err(End::Tap(error)))
+    }
+
+    fn tell(&mut self, changes: Vec<(u16, TapChange)>) {
+        let now = self.timeline.now();
+        for (interface, change) in changes {
+            self.pipeline.tap_changed(now, interface, change);
+        }
     }
 
     fn frames(&self) -> u64 {
@@ -291,11 +397,14 @@ impl Capture {
                     self.outbox.send(now);
                 }
                 Ask::Traffic(reply) => {
-                    let _ = reply.send(self.pipeline.traffic().map(device_traffic).collect());
+                    let ahead = self.timeline.ahead();
+                    let traffic = self.pipeline.traffic().map(|traffic| device_traffic(traffic, ahead));
+                    let _ = reply.send(traffic.collect());
                 }
                 Ask::Talks(mac, reply) => {
+                    let ahead = self.timeline.ahead();
                     let talks = self.pipeline.talks(mac, LISTED).into_iter();
-                    let _ = reply.send(talks.map(conversation).collect());
+                    let _ = reply.send(talks.map(|talk| conversation(talk, ahead)).collect());
                 }
                 Ask::Own(own) => {
                     self.sight.set_own(&own);
@@ -343,12 +452,18 @@ impl Capture {
         let millis = now.duration_since(since).as_millis().max(1);
         let rate = u128::from(frames) * 1_000 / millis;
         let progress = Progress {
-            taps: self.lines.iter().map(Line::progress).collect(),
+            next_turn: Some(self.turn_at),
+            taps: (0..)
+                .zip(&self.lines)
+                .map(|(n, line)| line.progress(self.timeline.ahead(), self.links.is_narrow(n)))
+                .collect(),
             stats: self.pipeline.stats(),
             packets_per_second: u64::try_from(rate).unwrap_or(u64::MAX),
-            hints: Some(self.sight.hints(clock())),
+            hints: Some(self.sight.hints(self.timeline.now())),
             pending: self.pipeline.pending() + self.outbox.rows(),
             flush_due: Some(self.flush_due),
+            synchronised: self.timeline.is_synchronised(),
+            held_until: self.outbox.held_until(),
         };
         *lock(&self.progress) = progress;
     }
@@ -357,11 +472,14 @@ impl Capture {
 /// What `wait` found.
 struct Ready {
     woken: bool,
+    /// Something happened to an interface of this machine.
+    links: bool,
     lines: Vec<bool>,
 }
 
 impl Line {
-    fn progress(&self) -> TapProgress {
+    /// With times by the wall clock, from which `ahead` is what they are counted in.
+    fn progress(&self, ahead: Span, narrow: bool) -> TapProgress {
         let (counts, (captured, bytes)) = (self.tap.counts(), self.tap.captured());
         TapProgress {
             name: self.tap.name().to_owned(),
@@ -371,12 +489,14 @@ impl Line {
             received: counts.received,
             dropped: counts.dropped,
             interface_dropped: counts.interface_dropped,
-            last_frame: self.last_frame,
+            last_frame: self.last_frame.map(|at| at - ahead),
+            narrow,
         }
     }
 }
 
-/// The wall clock, in which the kernel stamps frames.
-fn clock() -> Timestamp {
-    Timestamp(jiff::Timestamp::now().as_microsecond())
+/// Both clocks, the monotonic one counted from `began`.
+fn look(began: Instant) -> Look {
+    let monotonic = Span(i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX));
+    Look { wall: Timestamp(jiff::Timestamp::now().as_microsecond()), monotonic }
 }

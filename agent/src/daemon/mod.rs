@@ -8,9 +8,12 @@ mod disk;
 mod folder;
 mod notice;
 mod outbox;
+mod privilege;
 mod recent;
+mod service;
 mod start;
 mod state;
+mod timeline;
 mod waiting;
 pub(crate) mod writer;
 
@@ -19,7 +22,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
@@ -29,11 +32,12 @@ use rustix::process::umask;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::capture::{Machine, Own, Tap, TapSettings};
+use crate::capture::{Links, Machine, Own, Tap, TapSettings};
+use crate::clock::Marks;
 use crate::config::{Config, Given};
-use crate::{clock, log};
+use crate::log;
 use ask::Ask;
-use capture::{Capture, End};
+use capture::{Capture, Clock, End};
 use control::Whom;
 use notice::Notice;
 use outbox::Outbox;
@@ -42,7 +46,7 @@ use state::Daemon;
 use waiting::look;
 use writer::{Ended, Settings, Writer};
 
-/// How often the machine's own addresses and its clock are looked at.
+/// How often the machine's own addresses are looked at.
 const LOOK_AROUND: Duration = Duration::from_secs(60);
 /// Exit status after a second Ctrl-C.
 const INTERRUPTED: i32 = 130;
@@ -70,9 +74,12 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
         },
     };
     let settings = tap_settings(&start.config);
+    let links = Links::new(&names, settings.promiscuous, Instant::now());
     let taps = names.iter().map(|name| Tap::open(name, &settings)).collect::<Result<Vec<_>, _>>()?;
     // Not before it is known that this user may capture: else nothing is made.
     start.listen()?;
+    // Before any thread, and before any packet.
+    privilege::give_up(&start.config.store.file, &start.config.control.socket)?;
     drop(entered);
 
     let Start { config, registry, recollection, socket } = start;
@@ -80,6 +87,7 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     core.networks.extend(own.networks.iter().copied());
     let mut pipeline = Pipeline::new(core);
     recollection.tell(&mut pipeline);
+    let stored = recollection.last_minute();
     let settings = Settings {
         zone: config.time_zone.clone(),
         own: own.macs.clone(),
@@ -89,8 +97,16 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     .renewed(&config);
     let mut writer =
         Writer::start(&config.store.file, Settings { vendors: Some(registry), ..settings.clone() })?;
-    let outbox = Outbox::new(writer.sender.clone());
-    let (capture, asking, progress) = Capture::new(taps, pipeline, &own, outbox, config.store.flush)?;
+    let marks = Marks::new(config.clock.mark.as_deref());
+    let synchronised = marks.say_so();
+    if !synchronised {
+        tracing::warn!("{}", unsure(&config));
+    }
+    let held_until = (!synchronised).then(|| Instant::now() + config.clock.wait);
+    let outbox = Outbox::new(writer.sender.clone(), held_until);
+    let clock = Clock { synchronised, marks, stored };
+    let (capture, asking, progress) =
+        Capture::new(taps, links, pipeline, &own, outbox, config.store.flush, clock)?;
     let daemon = Arc::new(Daemon {
         capture: asking,
         progress,
@@ -108,15 +124,21 @@ pub(crate) fn run(path: Option<&Path>, given: &Given) -> Result<()> {
     let (ended, mut end) = oneshot::channel();
     thread::Builder::new().name("capture".to_owned()).spawn(move || ended.send(capture.run()))?;
     tracing::info!("capturing on {} into {}", names.join(", "), config.store.file.display());
+    service::ready(&daemon.doing());
 
     let end = runtime.block_on(async {
         tokio::select! {
-            end = &mut end => return end,
+            end = &mut end => {
+                service::stopping();
+                return end;
+            }
             () = start::serve(socket.as_ref(), Whom::Capturing(Arc::clone(&daemon))) => {}
             () = signals.obey(&daemon, source, &config) => {}
             () = look_around(&daemon, &names, own) => {}
+            () = service::watch(&daemon) => {}
             () = writer.over() => {}
         }
+        service::stopping();
         writer.hurry();
         daemon.capture.ask(Ask::Stop);
         tokio::select! {
@@ -153,23 +175,31 @@ fn outcome(errors: [Option<anyhow::Error>; 3]) -> Result<()> {
     Err(first)
 }
 
-/// Notices what changes beside the LAN: that the machine was given another address, that its clock was set.
+/// What is said of a clock that nobody says is right.
+fn unsure(config: &Config) -> String {
+    let wait = jiff::SignedDuration::try_from(config.clock.wait).unwrap_or_default();
+    format!(
+        "the clock is not known to be set from the network yet: what is captured waits for that, at most {wait:#}"
+    )
+}
+
+/// Notices what changes beside the LAN: that the machine was given another address.
 async fn look_around(daemon: &Daemon, names: &[String], mut own: Own) {
-    let mut clock = clock::state();
+    let mut doing = daemon.doing();
     loop {
         tokio::time::sleep(LOOK_AROUND).await;
         daemon.note_counts();
+        let now = daemon.doing();
+        if now != doing {
+            service::doing(&now);
+            doing = now;
+        }
         // What cannot be read now can be later.
         if let Ok(now) = Machine::read().map(|machine| machine.own(names))
             && now != own
         {
             tell_own(daemon, &now);
             own = now;
-        }
-        let now = clock::state();
-        if now != clock {
-            clock = now;
-            daemon.notice.change(|settings| settings.clock = clock);
         }
     }
 }
@@ -214,14 +244,18 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => match source.load() {
-                    Ok(new) => {
-                        let taken = current.changes(&new).taken;
-                        let waiting = started.changes(&new).need_restart;
-                        daemon.reload(&new, &taken, waiting);
-                        current = new;
+                _ = self.hang_up.recv() => {
+                    service::reloading();
+                    match source.load() {
+                        Ok(new) => {
+                            let taken = current.changes(&new).taken;
+                            let waiting = started.changes(&new).need_restart;
+                            daemon.reload(&new, &taken, waiting);
+                            current = new;
+                        }
+                        Err(error) => tracing::error!("the configuration stays as it was:\n{error}"),
                     }
-                    Err(error) => tracing::error!("the configuration stays as it was:\n{error}"),
+                    service::ready(&daemon.doing());
                 }
             }
         }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use super::Signals;
 use super::control::{Socket, Whom};
 use super::folder;
+use super::service;
 use super::waiting::{Found, Waiting, look};
 use crate::capture::InterfaceError;
 use crate::config::{Config, ConfigError, Given};
@@ -84,12 +85,14 @@ impl Start {
         self.listen()?;
         loop {
             let waiting = Arc::new(Waiting::new(&self.config, &missing));
+            service::ready(&waiting.what());
             tokio::select! {
                 found = waiting.over() => return found.map(Some),
                 () = serve(self.socket.as_ref(), Whom::Waiting(Arc::clone(&waiting))) => {}
+                () = service::live() => {}
                 _ = signals.terminate.recv() => return Ok(None),
                 _ = signals.interrupt.recv() => return Ok(None),
-                _ = signals.hang_up.recv() => {}
+                _ = signals.hang_up.recv() => service::reloading(),
             }
             match self.reload(source) {
                 Ok(Ok(found)) => return Ok(Some(found)),

@@ -16,7 +16,6 @@ use super::notice::Notice;
 use super::recent::{Frames, Recent};
 use super::writer::{Job, WriterStatus};
 use crate::capture::link_state;
-use crate::clock;
 use crate::config::Config;
 use crate::control::{Health, Interface, Limit, Sight, Status, StoreStatus, Waiting};
 use crate::log;
@@ -27,6 +26,9 @@ const DROPS_PER_MILLE: u64 = 1;
 const SLOW: Duration = Duration::from_secs(10);
 /// A link that is up and shows nothing for so long is worth a word.
 const NOTHING: i64 = 600_000;
+
+/// Said while rows wait for the clock.
+const HELD: &str = "the clock is not set from the network yet: rows wait for that before they are written";
 
 /// Everything that the threads share.
 pub(super) struct Daemon {
@@ -88,7 +90,9 @@ impl Daemon {
         let now = Timestamp::now();
         let frames = frames(&progress);
         let last_hour = lock(&self.recent).since(frames);
-        let due = progress.flush_due.map(|due| due.saturating_duration_since(Instant::now()));
+        // What is held back for the clock is not written before that ends.
+        let due = progress.flush_due.max(progress.held_until);
+        let due = due.map(|due| due.saturating_duration_since(Instant::now()));
         let limits = progress.stats.limits().into_iter().filter(|(_, count)| *count > 0);
         let mut status = Status {
             health: Health::Healthy,
@@ -115,7 +119,7 @@ impl Daemon {
                 group: hints.group,
                 twice: hints.twice,
             }),
-            clock: clock::state().as_str().to_owned(),
+            clock: if progress.synchronised { "synced" } else { "unsynced" }.to_owned(),
             store: StoreStatus {
                 file: self.file.clone(),
                 bytes: written.file_bytes,
@@ -129,13 +133,27 @@ impl Daemon {
             },
         };
         let hints = hints.map(|hints| hints.words()).unwrap_or_default();
-        let urgent = written.alarms.into_iter().chain(hints.into_iter().map(str::to_owned));
+        let narrow = progress.taps.iter().filter(|tap| tap.narrow).map(|tap| not_promiscuous(&tap.name));
+        let hints = hints.into_iter().map(str::to_owned);
+        let urgent = written.alarms.into_iter().chain(narrow).chain(hints);
         let stale = Some(self.stale()).filter(|stale| !stale.is_empty());
         let stale = stale
             .map(|keys| format!("changed in the configuration, and needs a restart: {}", keys.join(", ")));
-        let notes = disk::caution(Path::new(&self.file)).map(str::to_owned).into_iter().chain(stale);
+        let held = progress.held_until.map(|_| HELD.to_owned());
+        let notes = disk::caution(Path::new(&self.file)).map(str::to_owned).into_iter();
+        let notes = notes.chain(held).chain(written.note).chain(stale);
         judge(&mut status, last_hour, urgent.collect(), notes.collect());
         status
+    }
+
+    /// What it does, in a line: where it captures, and what is amiss, if anything is.
+    pub(super) fn doing(&self) -> String {
+        let capturing = format!("capturing on {}", self.notice.settings().interfaces.join(", "));
+        let Status { health, warnings, .. } = self.status();
+        match warnings.first() {
+            Some(warning) if health != Health::Healthy => format!("{capturing}; {warning}"),
+            _ => capturing,
+        }
     }
 
     /// Notes what was captured and lost until now, for what is said of the last hour.
@@ -152,6 +170,13 @@ impl Daemon {
     fn stale(&self) -> Vec<&'static str> {
         lock(&self.stale).clone()
     }
+}
+
+fn not_promiscuous(name: &str) -> String {
+    format!(
+        "{name}: the interface is not promiscuous although capture.promiscuous is on, so what is sent to others is not \
+         seen: restart, and if that does not help take another interface"
+    )
 }
 
 /// Why nothing can be written at `now`: the file cannot, or the disk does not answer.

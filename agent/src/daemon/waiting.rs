@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 use jiff::Timestamp;
 
-use super::lock;
+use super::{lock, service};
 use crate::capture::{InterfaceError, Machine, Own};
-use crate::clock;
+use crate::clock::Marks;
 use crate::config::{Config, Interfaces};
 use crate::control::{Health, Status, StoreStatus};
 
@@ -72,7 +72,10 @@ impl Waiting {
                     if told.replace(kind) != Some(kind) {
                         tracing::warn!("{missing}; waiting for it");
                     }
-                    *lock(&self.what) = missing.waited_for();
+                    let what = missing.waited_for();
+                    if std::mem::replace(&mut *lock(&self.what), what.clone()) != what {
+                        service::doing(&what);
+                    }
                 }
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -87,6 +90,7 @@ impl Waiting {
     /// How it goes: it does not, yet.
     pub(super) fn status(&self) -> Status {
         let file = &self.config.store.file;
+        let synchronised = Marks::new(self.config.clock.mark.as_deref()).say_so();
         Status {
             health: Health::Degraded,
             warnings: vec![self.what()],
@@ -96,7 +100,7 @@ impl Waiting {
             since: self.since.as_millisecond(),
             now: Timestamp::now().as_millisecond(),
             ring: self.config.capture.ring as u64,
-            clock: clock::state().as_str().to_owned(),
+            clock: if synchronised { "synced" } else { "unsynced" }.to_owned(),
             store: StoreStatus {
                 file: file.display().to_string(),
                 bytes: file.metadata().map_or(0, |metadata| metadata.len()),

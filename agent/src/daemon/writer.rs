@@ -5,7 +5,9 @@
 
 mod damage;
 mod ledger;
+mod pulse;
 mod status;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,11 +24,11 @@ use lanscribe_core::pipeline::Batch;
 use tokio::sync::oneshot;
 
 use super::lock;
-use crate::clock;
 use crate::config::Config;
-use crate::store::{Change, ChangeError, Clock, Retention, StoreError};
+use crate::store::{Change, ChangeError, Clock, Correction, Retention, Size, StoreError};
 use crate::vendor::Registry;
 use ledger::Ledger;
+pub(crate) use pulse::Pulse;
 pub(crate) use status::WriterStatus;
 
 /// Jobs that wait while another one is done. Each may be a batch at its limits.
@@ -43,14 +45,7 @@ pub(crate) type Reply = oneshot::Sender<Result<(), String>>;
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Write this.
-    Batch {
-        /// What was closed since the last one.
-        batch: Batch,
-        /// Its number in this run, which no other one has.
-        number: u64,
-        /// Who wants to know when it is written.
-        done: Vec<Reply>,
-    },
+    Batch(Parcel),
     /// A command of the owner. While the file cannot be written it waits like everything else: who asked should not.
     Change {
         /// What to change.
@@ -60,6 +55,21 @@ pub(crate) enum Job {
     },
     /// The configuration was read again: all of it, whether it changed or not.
     Settings(Box<Settings>),
+}
+
+/// A batch, and what goes with it.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    /// What was closed since the last one.
+    pub(crate) batch: Batch,
+    /// Its number in this run, which no other one has.
+    pub(crate) number: u64,
+    /// What its times are worth.
+    pub(crate) clock: Clock,
+    /// What is to be done first about the times of those before it.
+    pub(crate) correction: Option<Correction>,
+    /// Who wants to know when it is written.
+    pub(crate) done: Vec<Reply>,
 }
 
 /// What the writer takes from the configuration and the machine.
@@ -77,10 +87,10 @@ pub(crate) struct Settings {
     pub(crate) own: Vec<MacAddr>,
     /// The names of the captured interfaces, in the order of their numbers.
     pub(crate) interfaces: Vec<String>,
-    /// What the clock is worth.
-    pub(crate) clock: Clock,
     /// For how long rows are kept.
     pub(crate) retention: Retention,
+    /// How large the file may get.
+    pub(crate) size: Size,
 }
 
 impl Settings {
@@ -91,7 +101,7 @@ impl Settings {
             site: config.site.clone(),
             labels: config.labels.clone(),
             retention: config.retention,
-            clock: clock::state(),
+            size: config.size,
             ..self.clone()
         }
     }
@@ -148,8 +158,10 @@ impl Writer {
         let ledger = Ledger::new(path, settings, Arc::clone(&status));
         let work = Work { ledger, jobs, stop: Arc::clone(&stop), grace, deadline: None };
         let (running, over) = oneshot::channel();
+        let told = Arc::clone(&status);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let _running = running;
+            lock(&told).thread = Some(rustix::thread::gettid());
             work.run()
         })?;
         Ok(Self { sender, status, stop, over, thread })
@@ -226,13 +238,6 @@ struct Work {
     deadline: Option<Instant>,
 }
 
-/// A batch that is being written.
-struct Hand {
-    batch: Batch,
-    number: u64,
-    done: Vec<Reply>,
-}
-
 impl Work {
     fn run(mut self) -> Ended {
         let ended = self.work().unwrap_or_else(|ended| ended);
@@ -246,16 +251,18 @@ impl Work {
             return Err(self.give_up(None, Some(fatal), "the file cannot be used"));
         }
         loop {
-            let job = match self.ledger.retry_at() {
-                // Nothing is amiss: nothing wakes the thread but a job.
+            let retry_at = self.ledger.retry_at();
+            let job = match retry_at.or(self.ledger.resume_at()) {
+                // Nothing is amiss, and nothing left to do: nothing wakes the thread but a job.
                 None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             let done = match job {
                 Err(RecvTimeoutError::Disconnected) => return Ok(Ended::default()),
+                Err(RecvTimeoutError::Timeout) if retry_at.is_none() => self.ledger.tidy(Now::read()),
                 Err(RecvTimeoutError::Timeout) => self.ledger.open(Now::read()).map(|_| ()),
-                Ok(Job::Batch { batch, number, done }) => {
-                    self.write(Hand { batch, number, done })?;
+                Ok(Job::Batch(parcel)) => {
+                    self.write(parcel)?;
                     self.ledger.tidy(Now::read())
                 }
                 // Who asked was told by now that it could not be done.
@@ -275,9 +282,9 @@ impl Work {
     }
 
     /// Writes a batch, however long it takes.
-    fn write(&mut self, hand: Hand) -> Result<(), Ended> {
+    fn write(&mut self, hand: Parcel) -> Result<(), Ended> {
         loop {
-            match self.ledger.write(&hand.batch, hand.number, Now::read()) {
+            match self.ledger.write(&hand, Now::read()) {
                 Ok(true) => {
                     for reply in hand.done {
                         let _ = reply.send(Ok(()));
@@ -305,10 +312,10 @@ impl Work {
     }
 
     /// Nothing more will be written: tells everybody who waits, and counts what is lost.
-    fn give_up(&mut self, hand: Option<Hand>, fatal: Option<StoreError>, why: &str) -> Ended {
+    fn give_up(&mut self, hand: Option<Parcel>, fatal: Option<StoreError>, why: &str) -> Ended {
         let why = fatal.as_ref().map_or_else(|| why.to_owned(), ToString::to_string);
         let mut minutes = BTreeSet::new();
-        let mut lose = |hand: Hand| {
+        let mut lose = |hand: Parcel| {
             minutes.extend(hand.batch.minutes.iter().map(|minute| minute.window.as_millis()));
             for reply in hand.done {
                 let _ = reply.send(Err(why.clone()));
@@ -317,7 +324,7 @@ impl Work {
         hand.into_iter().for_each(&mut lose);
         for job in self.jobs.try_iter() {
             match job {
-                Job::Batch { batch, number, done } => lose(Hand { batch, number, done }),
+                Job::Batch(parcel) => lose(parcel),
                 Job::Change { reply, .. } => {
                     let _ = reply.send(Err(ChangeError::Unavailable(why.clone())));
                 }

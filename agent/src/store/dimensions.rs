@@ -9,6 +9,7 @@ use lanscribe_core::rollup::Endpoint;
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
 use super::naming;
+use super::sweep::Sweep;
 use crate::vendor::Registry;
 
 /// Endpoint ids that are remembered; beyond that the file is asked again.
@@ -28,6 +29,10 @@ pub(super) struct Dimensions {
     interfaces: Vec<(String, Option<i64>)>,
     /// The file's id of each endpoint, and the day on which it was last used.
     endpoints: HashMap<Endpoint, (i64, i64)>,
+    /// The sweep that is under way: whatever gets an id here is spared.
+    pub(super) sweep: Option<Sweep>,
+    /// The last endpoint that the sweep before it looked at.
+    pub(super) swept: i64,
     /// The ids are of a transaction that came to nothing, or of another file.
     stale: bool,
 }
@@ -47,6 +52,7 @@ impl Dimensions {
     /// The transaction came to nothing, or the file is another one: ids may be given to others.
     pub(super) fn forget(&mut self) {
         self.stale = true;
+        self.sweep = None;
         self.endpoints.clear();
         for (_, id) in &mut self.interfaces {
             *id = None;
@@ -56,6 +62,11 @@ impl Dimensions {
     /// Endpoints may have been deleted.
     pub(super) fn forget_endpoints(&mut self) {
         self.endpoints.clear();
+    }
+
+    /// The file's ids of all devices of this run.
+    pub(super) fn known(&self) -> impl Iterator<Item = i64> {
+        self.devices.iter().map(|device| device.id)
     }
 
     /// Finds all devices of this run again, or makes them: batches name only those that changed.
@@ -78,6 +89,12 @@ impl Dimensions {
 
     pub(super) fn set_interfaces(&mut self, names: &[String]) {
         self.interfaces = names.iter().map(|name| (name.clone(), None)).collect();
+    }
+
+    /// What an interface of this run is called; its number where interfaces have no names.
+    pub(super) fn interface_name(&self, number: u16) -> String {
+        let named = self.interfaces.get(usize::from(number));
+        named.map_or_else(|| format!("interface {number}"), |(name, _)| name.clone())
     }
 
     /// The file's id of an interface of this run; its number where interfaces have no names, as in captures.
@@ -112,6 +129,9 @@ impl Dimensions {
         };
         let seen = (change.seen.0.as_millis(), change.seen.1.as_millis());
         let id = self.add_device(db, mac, change.gateway, seen, counts)?;
+        if let Some(sweep) = &mut self.sweep {
+            sweep.spare_device(id);
+        }
         let number = change.id.0 as usize;
         if self.devices.len() <= number {
             self.devices.resize(number + 1, Known::default());
@@ -186,6 +206,7 @@ impl Dimensions {
         if let Some(&(id, last_day)) = self.endpoints.get(&endpoint)
             && last_day >= day
         {
+            self.spare(id);
             return Ok(id);
         }
         let sql = "INSERT INTO endpoint (kind, address, device, last_day) VALUES (?1, ?2, ?3, ?4)
@@ -195,7 +216,14 @@ impl Dimensions {
             self.endpoints.clear();
         }
         self.endpoints.insert(endpoint, (id, day));
+        self.spare(id);
         Ok(id)
+    }
+
+    fn spare(&mut self, endpoint: i64) {
+        if let Some(sweep) = &mut self.sweep {
+            sweep.spare_endpoint(endpoint);
+        }
     }
 }
 

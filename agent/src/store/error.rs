@@ -69,6 +69,19 @@ pub(crate) enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The daemon keeps no privilege that would let it write what belongs to others.
+    #[error(
+        "{path}: may not be written: it belongs to {whose}, and the daemon runs as {who} without any privilege; give it to \
+         {who} (`sudo chown {who}`), or name another file with --db or store.file", path = .path.display()
+    )]
+    Foreigner {
+        /// The file, or its folder.
+        path: PathBuf,
+        /// Whose it is.
+        whose: String,
+        /// Who runs the daemon.
+        who: String,
+    },
     /// It was damaged a second time.
     #[error(
         "{path}: damaged again within a day, as {earlier} was: is the card or disk failing? Move {earlier} elsewhere \

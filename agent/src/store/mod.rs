@@ -1,7 +1,9 @@
 //! The SQLite file: one writer, one transaction a flush, tables that roll up and grow old.
 
 pub(crate) mod calendar;
+mod cap;
 mod captures;
+mod correct;
 mod dimensions;
 mod error;
 mod level;
@@ -12,6 +14,7 @@ mod remember;
 mod retain;
 mod roll;
 mod run;
+mod sweep;
 mod write;
 
 use std::ffi::OsString;
@@ -21,13 +24,15 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+pub(crate) use cap::{Cap, Size};
 pub(crate) use captures::{Capture, Captures};
+pub(crate) use correct::Correction;
 pub(crate) use dimensions::integer;
 pub(crate) use error::StoreError;
 pub(crate) use level::Level;
 pub(crate) use owner::{Change, ChangeError, LABEL};
 pub(crate) use remember::{Recollection, recall};
-pub(crate) use retain::Retention;
+pub(crate) use retain::{Age, Budget, Retention};
 pub(crate) use run::{Clock, Run};
 
 use calendar::Calendar;

@@ -9,6 +9,7 @@ use lanscribe_core::pipeline::Pipeline;
 use lanscribe_core::time::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result};
 
+use super::calendar::HOUR;
 use super::{OpenError, Store, StoreError};
 
 /// How long before the newest minute of the file an address was last seen that is still taken for its holder's, in
@@ -27,6 +28,8 @@ pub(crate) struct Recollection {
     networks: Vec<(Prefix, Timestamp)>,
     /// Addresses that ARP, NDP or DHCP bound of late: the gateways' first, then the latest.
     addresses: Vec<Bound>,
+    /// The last minute of the hour that was open.
+    last_minute: Option<Timestamp>,
 }
 
 impl Recollection {
@@ -49,7 +52,16 @@ impl Recollection {
                 .extend(prefix.parse().ok().map(|prefix: Prefix| (prefix, instant(last_seen))));
         }
         recollection.addresses = addresses(db)?;
+        // What lies beyond that hour was dated by a clock that was ahead, and set right since.
+        let sql = "SELECT max(c.window) FROM coverage_minute c, meta m WHERE m.key = 'open_hour' AND c.window < m.value + ?1";
+        let last: Option<i64> = db.query_row(sql, [HOUR], |row| row.get(0))?;
+        recollection.last_minute = last.map(instant);
         Ok(recollection)
+    }
+
+    /// The last minute that is in the file, but for those that a clock put into the future.
+    pub(crate) fn last_minute(&self) -> Option<Timestamp> {
+        self.last_minute
     }
 
     /// Tells the pipeline of the devices, which need no admission then and may be gateways, of the networks, and of who

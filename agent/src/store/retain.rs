@@ -1,13 +1,18 @@
 //! Growing old: each level keeps its rows for a time, days last, without endpoints in the end.
 
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, OptionalExtension as _, Result};
 
 use super::{Store, StoreError};
 
-/// Days in milliseconds.
-const DAY: i64 = 86_400_000;
-/// Rows that are deleted at a time, so that no transaction is large.
-const BATCH: i64 = 5_000;
+/// A day in milliseconds.
+pub(super) const DAY: i64 = 86_400_000;
+/// Rows that are deleted at a time, so that no transaction is large, nor are there many: each writes the pages that say
+/// which others are free.
+const BATCH: i64 = 20_000;
+/// What giving a page back costs, in rows: it may have to be moved.
+const PAGE: i64 = 25;
+/// Pages that are given back at a time.
+const PAGES: i64 = 500;
 
 /// For how many days each level is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,61 +30,100 @@ impl Default for Retention {
     }
 }
 
-impl Store {
-    /// Deletes what is older at `now` (milliseconds since 1970) than it shall be kept. Minutes whose hour is not
-    /// rolled up stay, whatever their age.
-    ///
-    /// # Errors
-    /// Whatever SQLite says; what was deleted until then stays deleted.
-    pub(crate) fn retain(&mut self, now: i64, retention: Retention) -> std::result::Result<(), StoreError> {
-        self.delete(retention, |_, days| Ok(before(now, days)))
-    }
+/// By what it is judged how old rows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Age {
+    /// The present, in milliseconds since 1970.
+    pub(crate) now: i64,
+    /// Whether that is known to be right. Else of what is old by it only that is taken for old which was followed by as
+    /// much time that was really watched. So a clock that jumps ahead, in this run or an earlier one, deletes nothing by
+    /// that, and the file does not grow beyond what is watched in so many days.
+    pub(crate) sure: bool,
+}
 
-    /// The same while nobody knows whether the clock is right: of what the clock says is old, only what was followed by
-    /// as much time that was really watched. So a clock that jumps ahead, in this run or an earlier one, deletes nothing
-    /// by that, and the file does not grow beyond what is watched in so many days.
-    ///
-    /// # Errors
-    /// As for [`Store::retain`].
-    pub(crate) fn retain_unsure(
-        &mut self,
-        now: i64,
-        retention: Retention,
-    ) -> std::result::Result<(), StoreError> {
-        self.delete(retention, |db, days| Ok(watched(db, days)?.min(before(now, days))))
-    }
-
-    /// Deletes what is older than `limit` says of so many days.
-    fn delete(
-        &mut self,
-        retention: Retention,
-        limit: impl Fn(&Connection, u32) -> Result<i64>,
-    ) -> std::result::Result<(), StoreError> {
-        let open_hour = self.open_hour.unwrap_or(i64::MIN);
-        let done = (|| {
-            let hours = limit(&self.db, retention.hours)?;
-            let minutes = limit(&self.db, retention.minutes)?.min(open_hour);
-            for (table, column, limit) in [
-                ("usage_minute", "window", minutes),
-                ("coverage_minute", "window", minutes),
-                ("usage_hour", "window", hours),
-                ("coverage_hour", "window", hours),
-                ("skip", "window", hours),
-                ("dns_hour", "window", hours),
-                ("flow", "reported", limit(&self.db, retention.flows)?),
-            ] {
-                delete_before(&self.db, table, column, limit)?;
-            }
-            fold_days(&self.db, limit(&self.db, retention.days)?)?;
-            give_back_space(&self.db)
-        })();
-        self.run.dimensions.forget_endpoints();
-        done.map_err(|source| self.error(source))
+impl Age {
+    /// What is from before this is older than so many days.
+    pub(super) fn limit(self, db: &Connection, days: u32) -> Result<i64> {
+        let before = self.now - i64::from(days) * DAY;
+        if self.sure { Ok(before) } else { Ok(watched(db, days)?.min(before)) }
     }
 }
 
-fn before(now: i64, days: u32) -> i64 {
-    now - i64::from(days) * DAY
+/// How much may still be done at a time: the rest has to wait until others had their turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget(i64);
+
+impl Budget {
+    /// As much as somebody who waits for the file does not notice: on the smallest Raspberry Pi a second.
+    pub(crate) const fn step() -> Self {
+        Self(20_000)
+    }
+
+    /// Everything at once.
+    pub(crate) const fn all() -> Self {
+        Self(i64::MAX)
+    }
+
+    /// So much.
+    #[cfg(test)]
+    pub(super) const fn of(rows: i64) -> Self {
+        Self(rows)
+    }
+
+    /// Whether there may be more to do, for which there is no room.
+    pub(crate) fn is_spent(self) -> bool {
+        self.0 <= 0
+    }
+
+    pub(super) fn spend(&mut self, rows: i64) {
+        self.0 = self.0.saturating_sub(rows);
+    }
+
+    /// How much that is, in rows.
+    pub(crate) fn left(self) -> i64 {
+        self.0
+    }
+}
+
+/// Tables whose rows of one window come and go together, the largest first, with the column of the window.
+pub(super) type Tables = &'static [(&'static str, &'static str)];
+
+pub(super) const MINUTES: Tables = &[("usage_minute", "window"), ("coverage_minute", "window")];
+pub(super) const HOURS: Tables =
+    &[("usage_hour", "window"), ("coverage_hour", "window"), ("skip", "window"), ("dns_hour", "window")];
+pub(super) const FLOWS: Tables = &[("flow", "reported")];
+
+impl Store {
+    /// Deletes what is older than it shall be kept, as far as the budget goes. Minutes whose hour is not rolled up stay,
+    /// whatever their age.
+    ///
+    /// # Errors
+    /// Whatever SQLite says; what was deleted until then stays deleted.
+    pub(crate) fn retain(
+        &mut self,
+        age: Age,
+        retention: Retention,
+        budget: &mut Budget,
+    ) -> std::result::Result<(), StoreError> {
+        let open_hour = self.open_hour.unwrap_or(i64::MIN);
+        let Self { db, run, .. } = self;
+        let done = (|| {
+            let minutes = age.limit(db, retention.minutes)?.min(open_hour);
+            delete_before(db, MINUTES, minutes, budget)?;
+            delete_before(db, HOURS, age.limit(db, retention.hours)?, budget)?;
+            delete_before(db, FLOWS, age.limit(db, retention.flows)?, budget)?;
+            let days = age.limit(db, retention.days)?;
+            fold_days(db, &mut run.folded, days, budget)?;
+            // What rolls over each day fills the free pages again, and giving them back each time would move pages
+            // about for nothing.
+            let free = free_pages(db)?;
+            if free * 4 > pages(db)? {
+                give_back(db, free, budget)?;
+            }
+            Ok(())
+        })();
+        done.map_err(|source| self.error(source))
+    }
 }
 
 /// The start of the latest day since which so many whole days were watched, by the coverage of days, which is kept for
@@ -91,58 +135,105 @@ fn watched(db: &Connection, days: u32) -> Result<i64> {
     Ok(window.unwrap_or(i64::MIN))
 }
 
-/// Cuts the free pages off the file, if they are over a quarter of it: what rolls over each day fills them again, and
-/// giving them back each time would move pages about for nothing. SQLite frees one page a step, so it has to be asked
-/// until it has no more.
-fn give_back_space(db: &Connection) -> Result<()> {
-    let ask = |pragma: &str| db.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    if ask("PRAGMA freelist_count")? * 4 <= ask("PRAGMA page_count")? {
-        return Ok(());
+/// Pages of the file.
+pub(super) fn pages(db: &Connection) -> Result<i64> {
+    db.query_row("PRAGMA page_count", [], |row| row.get(0))
+}
+
+/// Those of them that hold nothing.
+pub(super) fn free_pages(db: &Connection) -> Result<i64> {
+    db.query_row("PRAGMA freelist_count", [], |row| row.get(0))
+}
+
+/// Cuts so many free pages off the file.
+pub(super) fn give_back(db: &Connection, mut count: i64, budget: &mut Budget) -> Result<()> {
+    while count > 0 && !budget.is_spent() {
+        let some = count.min(PAGES);
+        // SQLite frees one page a step, so it has to be asked until it has no more.
+        let mut vacuum = db.prepare(&format!("PRAGMA incremental_vacuum({some})"))?;
+        let mut pages = vacuum.query([])?;
+        while pages.next()?.is_some() {}
+        budget.spend(some * PAGE);
+        count -= some;
     }
-    let mut vacuum = db.prepare("PRAGMA incremental_vacuum")?;
-    let mut pages = vacuum.query([])?;
-    while pages.next()?.is_some() {}
     Ok(())
 }
 
-fn delete_before(db: &Connection, table: &str, column: &str, limit: i64) -> Result<()> {
-    // The key starts with the time, so the oldest rows are the first ones.
-    let boundary =
-        format!("SELECT {column} FROM {table} WHERE {column} < ?1 ORDER BY {column} LIMIT 1 OFFSET {BATCH}");
-    let delete = format!("DELETE FROM {table} WHERE {column} < ?1");
-    loop {
-        let next: Option<i64> = match db.prepare_cached(&boundary)?.query_row([limit], |row| row.get(0)) {
-            Err(rusqlite::Error::QueryReturnedNoRows) => None,
-            row => Some(row?),
-        };
-        // Whole windows only: at least the one that the boundary lies in.
-        db.prepare_cached(&delete)?.execute([next.map_or(limit, |window| window + 1)])?;
-        if next.is_none() {
-            return Ok(());
-        }
-    }
+fn delete_before(db: &Connection, tables: Tables, limit: i64, budget: &mut Budget) -> Result<()> {
+    while !budget.is_spent() && delete_some(db, tables, i64::MIN, limit, budget)? {}
+    Ok(())
 }
 
-/// Days before `limit` keep who, which way and by which protocol, but not with whom.
-fn fold_days(db: &Connection, limit: i64) -> Result<()> {
-    let days: Vec<i64> = db
-        .prepare_cached(
-            "SELECT DISTINCT window FROM usage_day WHERE window < ?1 AND (endpoint > 1 OR port > 0)",
-        )?
-        .query_map([limit], |row| row.get(0))?
-        .collect::<Result<_>>()?;
-    for day in days {
-        let transaction = db.unchecked_transaction()?;
-        transaction.execute_batch("CREATE TEMP TABLE IF NOT EXISTS old_day AS SELECT * FROM usage_day WHERE 0; DELETE FROM temp.old_day;")?;
-        transaction.execute(
-            "INSERT INTO temp.old_day SELECT window, device, min(endpoint, 1), protocol, 0, direction,
-               sum(bytes_up), sum(bytes_down), sum(packets_up), sum(packets_down), sum(flows)
-             FROM usage_day WHERE window = ?1 GROUP BY device, min(endpoint, 1), protocol, direction",
-            [day],
-        )?;
-        transaction.execute("DELETE FROM usage_day WHERE window = ?1", [day])?;
-        transaction.execute("INSERT INTO usage_day SELECT * FROM temp.old_day", [])?;
-        transaction.commit()?;
+/// Deletes the oldest windows from `from` up to `limit`, about as many rows as make a batch, in one transaction: with
+/// the usage of a window its coverage goes. Returns whether there may be more.
+pub(super) fn delete_some(
+    db: &Connection,
+    tables: Tables,
+    from: i64,
+    limit: i64,
+    budget: &mut Budget,
+) -> Result<bool> {
+    let mut end = limit;
+    for (table, column) in tables {
+        // The key starts with the time, so the oldest rows are the first ones.
+        let boundary = format!(
+            "SELECT {column} FROM {table} WHERE {column} >= ?1 AND {column} < ?2 ORDER BY {column} LIMIT 1 OFFSET {BATCH}"
+        );
+        let next: Option<i64> =
+            db.prepare_cached(&boundary)?.query_row([from, end], |row| row.get(0)).optional()?;
+        // Whole windows only: at least the one that the boundary lies in.
+        end = next.map_or(end, |window| window + 1);
     }
+    let transaction = db.unchecked_transaction()?;
+    for (table, column) in tables {
+        let delete = format!("DELETE FROM {table} WHERE {column} >= ?1 AND {column} < ?2");
+        let deleted = transaction.prepare_cached(&delete)?.execute([from, end])?;
+        budget.spend(i64::try_from(deleted).unwrap_or(i64::MAX));
+    }
+    transaction.commit()?;
+    Ok(end < limit)
+}
+
+/// Days before `limit` keep who, which way and by which protocol, but not with whom. All before `folded` do so already,
+/// as far as this run knows: they are for ever, so they are not looked through each time.
+fn fold_days(db: &Connection, folded: &mut i64, limit: i64, budget: &mut Budget) -> Result<()> {
+    if limit < *folded {
+        // The clock was ahead: days that came late may be among them.
+        *folded = i64::MIN;
+    }
+    while let Some(day) = unfolded_day(db, *folded, limit)? {
+        if budget.is_spent() {
+            return Ok(());
+        }
+        *folded = day;
+        fold_day(db, day, budget)?;
+    }
+    *folded = limit;
+    Ok(())
+}
+
+/// The first day from `from` up to `limit` that has a peer or a port.
+pub(super) fn unfolded_day(db: &Connection, from: i64, limit: i64) -> Result<Option<i64>> {
+    let sql = "SELECT window FROM usage_day WHERE window >= ?1 AND window < ?2 AND (endpoint > 1 OR port > 0)
+        ORDER BY window LIMIT 1";
+    db.prepare_cached(sql)?.query_row([from, limit], |row| row.get(0)).optional()
+}
+
+/// Takes peers and ports from a day.
+pub(super) fn fold_day(db: &Connection, day: i64, budget: &mut Budget) -> Result<()> {
+    let transaction = db.unchecked_transaction()?;
+    transaction.execute_batch(
+        "CREATE TEMP TABLE IF NOT EXISTS old_day AS SELECT * FROM usage_day WHERE 0; DELETE FROM temp.old_day;",
+    )?;
+    transaction.execute(
+        "INSERT INTO temp.old_day SELECT window, device, min(endpoint, 1), protocol, 0, direction,
+           sum(bytes_up), sum(bytes_down), sum(packets_up), sum(packets_down), sum(flows)
+         FROM usage_day WHERE window = ?1 GROUP BY device, min(endpoint, 1), protocol, direction",
+        [day],
+    )?;
+    let rows = transaction.execute("DELETE FROM usage_day WHERE window = ?1", [day])?;
+    transaction.execute("INSERT INTO usage_day SELECT * FROM temp.old_day", [])?;
+    transaction.commit()?;
+    budget.spend(i64::try_from(rows).unwrap_or(i64::MAX));
     Ok(())
 }

@@ -52,6 +52,10 @@ pub(crate) struct Run {
     /// Number of this run's flow 0, from the first file that was opened.
     flow_base: Option<i64>,
     pub(super) next_flow: i64,
+    /// Days before it have neither peers nor ports any more.
+    pub(super) folded: i64,
+    /// The file is being made smaller, and is not as small as it should be yet.
+    pub(super) shortening: bool,
     /// The file that was opened and found to be ours.
     ours: Option<(u64, u64)>,
     lock: Option<Lock>,
@@ -69,6 +73,8 @@ impl Run {
             clock: Clock::default(),
             flow_base: None,
             next_flow: 0,
+            folded: i64::MIN,
+            shortening: false,
             ours: None,
             lock: None,
         }
@@ -188,6 +194,7 @@ impl Run {
             (self.flow_base, self.next_flow) = (Some(next_flow), next_flow);
         }
         self.dimensions.forget();
+        (self.folded, self.shortening) = (i64::MIN, false);
         self.settle(&mut db)?;
         Ok((db, calendar, open_hour))
     }

@@ -52,7 +52,7 @@ CREATE TABLE endpoint (                -- the other side of a row, whatever it i
 CREATE TABLE coverage_minute (
   window INTEGER PRIMARY KEY, utc TEXT NOT NULL, local TEXT NOT NULL,
   observed_ms INTEGER NOT NULL,
-  clock TEXT NOT NULL,                 -- capture (times are a file's), synced, unsynced, stepped
+  clock TEXT NOT NULL,                 -- capture (times are a file's), synced, unsynced
   frames INTEGER NOT NULL, bytes INTEGER NOT NULL,
   dropped INTEGER NOT NULL, interface_dropped INTEGER NOT NULL,
   undecodable INTEGER NOT NULL, undecodable_bytes INTEGER NOT NULL,

@@ -1,11 +1,14 @@
 //! The store by itself: batches made by hand go in, and what stands in the file is looked at. Time is an argument.
 
 mod ageing;
+mod cap;
+mod clock;
 mod files;
 mod names;
 mod owner;
 mod rolling;
 mod runs;
+mod sweep;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;

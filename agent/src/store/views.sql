@@ -33,7 +33,8 @@ SELECT window, utc, local, window AS hour, NULL AS minute FROM coverage_hour
 UNION ALL
 SELECT window - window % 3600000, substr(utc, 1, 13) || ':00',
   strftime('%Y-%m-%d %H:%M', local, '-' || (window % 3600000 / 60000) || ' minutes'), NULL, window
-FROM coverage_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour');
+FROM coverage_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour')
+  AND window < (SELECT value + 3600000 FROM meta WHERE key = 'open_hour');
 
 CREATE VIEW usage_by_hour AS
 SELECT w.utc, w.local, d.name AS device, d.mac, d.vendor,
@@ -60,7 +61,8 @@ SELECT CASE WHEN (substr(local, 12, 2) * 60 + substr(local, 15, 2)) * 60000 < wi
     THEN window - (substr(local, 12, 2) * 60 + substr(local, 15, 2)) * 60000
     ELSE (SELECT value FROM meta WHERE key = 'open_day') END,
   substr(local, 1, 10), NULL, window
-FROM coverage_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour');
+FROM coverage_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour')
+  AND window < (SELECT value + 3600000 FROM meta WHERE key = 'open_hour');
 
 CREATE VIEW usage_by_day AS
 SELECT w.day, d.name AS device, d.mac, d.vendor,
@@ -143,7 +145,8 @@ SELECT substr(local, 1, 10) AS day, sum(observed_ms) AS observed_ms, sum(frames)
   sum(undecodable) AS undecodable, sum(undecodable_bytes) AS undecodable_bytes,
   sum(folded) AS folded, sum(folded_bytes) AS folded_bytes
 FROM (SELECT * FROM coverage_day UNION ALL
-      SELECT * FROM coverage_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour')) GROUP BY 1;
+      SELECT * FROM coverage_minute WHERE window >= (SELECT value FROM meta WHERE key = 'open_hour')
+  AND window < (SELECT value + 3600000 FROM meta WHERE key = 'open_hour')) GROUP BY 1;
 
 CREATE VIEW dns_queries AS
 SELECT d.name AS device, d.mac, n.name, n.type, n.rcode, n.count,

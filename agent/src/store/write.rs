@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Statement};
 use super::calendar::{Calendar, HOUR};
 use super::dimensions::{Dimensions, integer, text};
 use super::level::Level;
-use super::{Clock, Run, Store, StoreError, roll, set_meta};
+use super::{Clock, Correction, Run, Store, StoreError, correct, roll, set_meta};
+use crate::text::span_text;
 
 /// What happens to a coverage row that is there already: a window may come in pieces. Pieces may overlap, but none
 /// was watched for longer than it lasts. Of the clocks `unsynced` counts, which is the last of the alphabet.
@@ -39,16 +40,22 @@ impl Store {
     /// # Errors
     /// Whatever SQLite says; the batch is still the caller's.
     pub(crate) fn flush(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        self.write(batch, None)
+        self.write(batch, None, None)
     }
 
-    /// Writes a batch and, in the same transaction, its number: after an error [`Store::last_flush`] of the file that
-    /// was opened anew says whether it is in there.
+    /// Writes a batch after correcting the times of what was written before it, if there is anything to correct, and,
+    /// in the same transaction, its number: after an error [`Store::last_flush`] of the file that was opened anew says
+    /// whether it is in there.
     ///
     /// # Errors
     /// Whatever SQLite says; the batch is still the caller's.
-    pub(crate) fn flush_numbered(&mut self, batch: &Batch, number: &str) -> Result<(), StoreError> {
-        self.write(batch, Some(number))
+    pub(crate) fn flush_numbered(
+        &mut self,
+        batch: &Batch,
+        number: &str,
+        correction: Option<Correction>,
+    ) -> Result<(), StoreError> {
+        self.write(batch, Some(number), correction)
     }
 
     /// The number of the last batch that was written with one.
@@ -60,11 +67,24 @@ impl Store {
         self.db.query_row(sql, [], |row| row.get(0)).optional().map_err(|source| self.error(source))
     }
 
-    fn write(&mut self, batch: &Batch, number: Option<&str>) -> Result<(), StoreError> {
+    fn write(
+        &mut self,
+        batch: &Batch,
+        number: Option<&str>,
+        correction: Option<Correction>,
+    ) -> Result<(), StoreError> {
         let Self { db, calendar, open_hour, flow_base, run, .. } = self;
         let Run { dimensions, clock, next_flow, .. } = run;
-        let before = (*open_hour, *next_flow);
+        let (base, next_flow_before) = (*flow_base, *next_flow);
+        let open_before = *open_hour;
         let written = super::atomically(db, |transaction| {
+            let open = match (correction, open_before) {
+                (Some(correction), Some(open)) => {
+                    Some(correct::apply(transaction, calendar, open, base, correction)?)
+                }
+                _ => open_before,
+            };
+            let before = (open, next_flow_before);
             let after = write_all(transaction, calendar, dimensions, *clock, *flow_base, before, batch)?;
             if let Some(number) = number {
                 set_meta(transaction, "flush", number)?;
@@ -74,6 +94,10 @@ impl Store {
         match written {
             Ok(after) => {
                 (*open_hour, *next_flow) = after;
+                if correction.is_some() {
+                    // Rows went where it has looked already.
+                    dimensions.sweep = None;
+                }
                 Ok(())
             }
             Err(source) => {
@@ -99,24 +123,43 @@ fn write_all(
         dimensions.observe_device(db, change)?;
     }
     write_addresses(db, dimensions, batch)?;
+    let minutes = || batch.minutes.iter().map(|minute| minute.window.as_millis());
+    // What a running capture saw before its clock was set back lies in a future that never came.
+    let end = minutes().next_back().filter(|_| clock != Clock::Capture).map(|last| hour_of(last) + HOUR);
+    if let (Some(open), Some(end)) = (hour, end) {
+        hour = Some(roll::reopen(db, calendar, open, end - HOUR)?);
+    }
+    let is_future = |window| end.is_some_and(|end| window >= end);
     let mut levels = Levels::prepare(db, calendar, clock.as_str())?;
     for minute in &batch.minutes {
         let window = minute.window.as_millis();
-        let open = *hour.get_or_insert(window - window.rem_euclid(HOUR));
-        levels.minute(dimensions, minute, window < open)?;
+        let open = match (hour, end) {
+            (Some(open), _) => open,
+            (None, Some(end)) => hour_of(window).min(end - HOUR),
+            (None, None) => hour_of(window),
+        };
+        hour = Some(open);
+        let late = window < open || is_future(window) || roll::is_rolled(db, hour_of(window))?;
+        levels.minute(dimensions, minute, late)?;
     }
     drop(levels);
     let next = write_flows(db, dimensions, batch, flow_base)?.max(next_flow);
     for event in &batch.events {
         write_event(db, dimensions, event)?;
     }
-    if let (Some(open), Some(newest)) = (hour, batch.minutes.iter().map(|m| m.window.as_millis()).max()) {
-        hour = Some(roll::hours(db, calendar, open, newest - newest.rem_euclid(HOUR))?);
+    if let Some(open) = hour {
+        let newest = minutes().filter(|&window| !is_future(window)).max();
+        let until = newest.map_or(open, hour_of);
+        hour = Some(roll::hours(db, calendar, open, until)?);
         set_meta(db, "open_hour", hour)?;
         set_meta(db, "open_day", hour.map(|h| calendar.day(h)))?;
     }
     set_meta(db, "next_flow", next)?;
     Ok((hour, next))
+}
+
+fn hour_of(window: i64) -> i64 {
+    window - window.rem_euclid(HOUR)
 }
 
 fn write_addresses(db: &Connection, dimensions: &Dimensions, batch: &Batch) -> Result<()> {
@@ -165,7 +208,7 @@ impl<'t> Levels<'t> {
     /// Writes a closed minute. If it is `late`, its hour was rolled already: then it is added to hour and day too.
     fn minute(&mut self, dimensions: &mut Dimensions, minute: &Minute, late: bool) -> Result<()> {
         let window = minute.window.as_millis();
-        let hour = window - window.rem_euclid(HOUR);
+        let hour = hour_of(window);
         let windows = [window, hour, if late { self.calendar.day(window) } else { 0 }];
         let levels = if late { 3 } else { 1 };
         for ((level, &window), statement) in
@@ -298,6 +341,14 @@ fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Resul
     let (kind, device, detail) = match event.kind {
         EventKind::ClockStepped { from } => {
             ("clock", None, format!("time went back by {} ms", from.as_millis() - at))
+        }
+        EventKind::ClockSet { by } => ("clock", None, format!("the clock was set {}", span_text(by))),
+        EventKind::ClockCorrected { by } => {
+            let detail = format!("the clock is right: what this run saw before was moved {}", span_text(by));
+            ("clock", None, detail)
+        }
+        EventKind::Tap { interface, change } => {
+            ("link", None, format!("{} {change}", dimensions.interface_name(interface)))
         }
         EventKind::Limit { what, count } => ("limit", None, format!("{count} {what}")),
         EventKind::Learnt(News::Gateway { device, address }) => {

@@ -1,6 +1,7 @@
 //! What is to be written; and how batches that could not be written yet become one, in bounded memory.
 
 mod backlog;
+mod shift;
 
 use crate::address_book::Interval;
 use crate::device::DeviceChange;
@@ -8,7 +9,8 @@ use crate::flow::record::FlowRecord;
 use crate::learn::News;
 use crate::rollup::Minute;
 use crate::stats::{EVENTS_DROPPED, FRAMES_FOLDED, RECORDS_DROPPED, SIGHTINGS_REFUSED};
-use crate::time::Timestamp;
+use crate::tap::TapChange;
+use crate::time::{Span, Timestamp};
 
 pub use backlog::Backlog;
 
@@ -40,6 +42,23 @@ pub enum EventKind {
     ClockStepped {
         /// The latest time seen until then.
         from: Timestamp,
+    },
+    /// The clock of this machine was set.
+    ClockSet {
+        /// Forward; back if it is less than zero.
+        by: Span,
+    },
+    /// The clock of this machine is known to be right for the first time in this run, all of which was moved by this.
+    ClockCorrected {
+        /// How much it was slow; fast if it is less than zero.
+        by: Span,
+    },
+    /// Something happened to an interface.
+    Tap {
+        /// Its number.
+        interface: u16,
+        /// What.
+        change: TapChange,
     },
 }
 
@@ -237,11 +256,11 @@ fn add_events(events: &mut Vec<Event>, later: Vec<Event>, limit: usize) -> u64 {
     for event in later {
         match event.kind {
             EventKind::Limit { what, count } => note_limit(events, event.at, what, count),
-            EventKind::Learnt(_) | EventKind::ClockStepped { .. } if room > 0 => {
+            _ if room > 0 => {
                 events.push(event);
                 room -= 1;
             }
-            EventKind::Learnt(_) | EventKind::ClockStepped { .. } => dropped += 1,
+            _ => dropped += 1,
         }
     }
     dropped

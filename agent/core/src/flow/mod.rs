@@ -167,6 +167,16 @@ impl Flow {
         }
     }
 
+    /// Moves its times by `by`; what it counted must have been settled.
+    pub(crate) fn shift(&mut self, by: Span) {
+        self.last = (self.last + by).clamped();
+        self.part.first = self.part.first.map(|first| (first + by).clamped());
+        if self.part.first.is_some() {
+            self.part.last = (self.part.last + by).clamped();
+        }
+        self.handshake.shift(by);
+    }
+
     /// Silence after which it is over.
     pub(crate) fn idle(&self, timeouts: &Timeouts) -> Span {
         match self.key.protocol {

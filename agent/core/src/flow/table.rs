@@ -14,7 +14,7 @@ use crate::class::Class;
 use crate::packet::Tcp;
 use crate::rollup::Rollup;
 use crate::service::{self, Serves};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// Records that may wait to be taken when `flows` may be open: what ends all at once must fit, and a conversation
 /// within the LAN has two. More are counted and dropped, for they are detail, not account.
@@ -259,6 +259,13 @@ impl FlowTable {
             }
             reaches_beyond
         });
+    }
+
+    /// The clock was set by `by`: what is open goes on in the new time.
+    pub(crate) fn shift(&mut self, by: Span) {
+        for flow in &mut self.flows {
+            flow.shift(by);
+        }
     }
 
     /// Ends every flow that `which` picks.

@@ -1,7 +1,7 @@
 //! What the flags of a TCP connection tell: its state in Zeek's words, and the round trip of its handshake.
 
 use crate::packet::Tcp;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// What was seen of a connection's opening and closing. Sides are numbered as in the flow.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +41,13 @@ impl Handshake {
         self.fin[way] |= tcp.flags & Tcp::FIN != 0;
         if tcp.flags & Tcp::RST != 0 {
             self.reset_by.get_or_insert(way);
+        }
+    }
+
+    /// The clock was set by `by`: a round trip that began before is measured all the same.
+    pub(crate) fn shift(&mut self, by: Span) {
+        if let Some((.., sent)) = &mut self.syn {
+            *sent = *sent + by;
         }
     }
 

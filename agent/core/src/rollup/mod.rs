@@ -13,6 +13,7 @@ use hashbrown::{HashMap, HashSet};
 pub use crate::class::{Class, Endpoint};
 use crate::device::{Count, DeviceId};
 use crate::flow::{Delta, Flow};
+use crate::gap::Gaps;
 use crate::packet::Trouble;
 use crate::time::{MINUTE, Span, Timestamp};
 
@@ -65,7 +66,7 @@ impl Usage {
 /// What was seen in a window, decoded or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Time for which the agent watched.
+    /// Time for which the agent watched, and there was something to watch.
     pub observed: Span,
     /// All frames that were captured.
     pub captured: Count,
@@ -187,6 +188,8 @@ pub struct Rollup {
     limits: RowLimits,
     /// What was dropped while no window was open.
     drops: Drops,
+    /// When nothing was to be watched.
+    gaps: Gaps,
     /// The latest minutes that were closed, and the rows that they have.
     closed: VecDeque<(Timestamp, HashSet<RowKey, RandomState>)>,
     /// Frames whose row was folded because of a limit.
@@ -197,7 +200,14 @@ impl Rollup {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(limits: RowLimits) -> Self {
-        Self { windows: Vec::new(), limits, drops: Drops::default(), closed: VecDeque::new(), folded: 0 }
+        Self {
+            windows: Vec::new(),
+            limits,
+            drops: Drops::default(),
+            gaps: Gaps::default(),
+            closed: VecDeque::new(),
+            folded: 0,
+        }
     }
 
     /// The start of the window in which a frame of time `at` counts: its own if that is open, else the oldest.
@@ -242,6 +252,16 @@ impl Rollup {
         if let Some(newest) = self.windows.last_mut() {
             newest.observed_until = until.clamp(newest.observed_until, newest.start + MINUTE);
         }
+    }
+
+    /// From `at` on there is something to watch, or nothing: what is not watched is not observed.
+    pub(crate) fn watch(&mut self, at: Timestamp, watched: bool) {
+        self.gaps.watch(at, watched);
+    }
+
+    /// The clock was set, to `at`, and every window was closed.
+    pub(crate) fn step_back(&mut self, at: Timestamp) {
+        self.gaps.step_back(at);
     }
 
     /// Counts a frame as captured in the window that starts at `start`.
@@ -311,10 +331,13 @@ impl Rollup {
         self.closed.push_front((window.start, known));
         self.folded += by_limits.frames;
         folded.merge(by_limits);
+        let (from, until) = (window.observed_from, window.observed_until);
+        let observed = Span((until - from).0 - self.gaps.within(from, until).0);
+        self.gaps.forget(window.start + MINUTE);
         Some(Minute {
             window: window.start,
             coverage: Coverage {
-                observed: window.observed_until - window.observed_from,
+                observed,
                 captured: window.captured,
                 dropped: window.drops.ring,
                 interface_dropped: window.drops.interface,

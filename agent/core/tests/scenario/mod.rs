@@ -1,6 +1,8 @@
 //! Scenes of a LAN, one by one, with the numbers written out.
 
+mod clock;
 mod flows;
+mod gaps;
 mod limits;
 mod live;
 mod time;

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use lanscribe_core::addr::{MacAddr, Prefix};
 
 pub(crate) use check::InterfaceError;
-pub(crate) use read::link_state;
+pub(crate) use read::{LinkState, link_state, name_of};
 
 /// Interfaces may lie on one another (a bridge on a VLAN on a bond on a port): no machine goes deeper than this.
 const DEPTH: usize = 8;

@@ -11,6 +11,8 @@ use super::{ANY, Interface, Machine};
 
 /// Flag of an interface that is switched on (`IFF_UP`).
 const UP: u32 = 1;
+/// Flag of one that takes in all frames (`IFF_PROMISC`).
+const PROMISCUOUS: u32 = 0x100;
 
 impl Machine {
     /// Reads this machine's interfaces.
@@ -71,8 +73,6 @@ impl Machine {
 fn interface(folder: &Path) -> Option<Interface> {
     let has = |name: &str| folder.join(name).exists();
     let is_on = |name| text(&folder.join(name)).is_some_and(|v| v == "1");
-    let flags = text(&folder.join("flags"));
-    let flags = flags.and_then(|f| u32::from_str_radix(f.trim_start_matches("0x"), 16).ok());
     let mut lowers: Vec<_> = fs::read_dir(folder)
         .ok()?
         .flatten()
@@ -84,7 +84,7 @@ fn interface(folder: &Path) -> Option<Interface> {
         mac: text(&folder.join("address"))
             .and_then(|a| a.parse().ok())
             .filter(|mac: &MacAddr| mac.is_station()),
-        up: flags.is_some_and(|flags| flags & UP != 0),
+        up: flags(folder).is_some_and(|flags| flags & UP != 0),
         carrier: is_on("carrier"),
         hardware: has("device"),
         wireless: has("phy80211") || has("wireless"),
@@ -98,6 +98,10 @@ fn interface(folder: &Path) -> Option<Interface> {
         default_route: false,
         addresses: Vec::new(),
     })
+}
+
+fn flags(folder: &Path) -> Option<u32> {
+    u32::from_str_radix(text(&folder.join("flags"))?.trim_start_matches("0x"), 16).ok()
 }
 
 /// The interfaces with a default route, of IPv4's main table and of IPv6.
@@ -124,18 +128,53 @@ fn text(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
+/// How an interface stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LinkState {
+    /// The number that no other interface has, whatever its name.
+    pub(crate) index: u32,
+    /// It is switched on and the other end is there, as far as it takes traffic.
+    pub(crate) up: bool,
+    /// Somebody asked it for all frames, and it was not refused.
+    pub(crate) promiscuous: bool,
+    /// Bytes that a frame carries at most.
+    pub(crate) mtu: u32,
+}
+
+impl LinkState {
+    /// The state of an interface of the machine whose files lie under `root`; `None` if there is no such interface, as
+    /// there is none for all of them at once.
+    pub(crate) fn read(root: &Path, name: &str) -> Option<Self> {
+        let folder = root.join("sys/class/net").join(name);
+        let number = |file: &str| text(&folder.join(file))?.parse().ok();
+        let index = number("ifindex")?;
+        // The carrier of one that is switched off cannot be read. Some do not tell their state, which is no bad one; one
+        // that is `dormant` has a cable or a radio network that does not let it in.
+        let carrier = text(&folder.join("carrier")).is_some_and(|carrier| carrier == "1");
+        let state = text(&folder.join("operstate"));
+        let up = carrier && state.is_none_or(|state| state == "up" || state == "unknown");
+        // What cannot be read any more is of one that is going.
+        let promiscuous = flags(&folder)? & PROMISCUOUS != 0;
+        Some(Self { index, up, promiscuous, mtu: number("mtu")? })
+    }
+}
+
+/// The name of the interface with this number.
+pub(crate) fn name_of(root: &Path, index: u32) -> Option<String> {
+    let entries = fs::read_dir(root.join("sys/class/net")).ok()?;
+    let mut names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    names.find(|name| LinkState::read(root, name).is_some_and(|state| state.index == index))
+}
+
 /// Whether the cable of an interface is in and it is switched on: `up` or `down`; `gone` if there is no such interface.
 pub(crate) fn link_state(name: &str) -> &'static str {
     // All interfaces at once is none that could be down.
     if name == ANY {
         return "up";
     }
-    let folder = Path::new("/sys/class/net").join(name);
-    // The carrier of one that is switched off cannot be read.
-    let carrier = fs::read_to_string(folder.join("carrier"));
-    match carrier {
-        Ok(carrier) if carrier.trim() == "1" => "up",
-        _ if folder.exists() => "down",
-        _ => "gone",
+    match LinkState::read(Path::new("/"), name) {
+        Some(state) if state.up => "up",
+        Some(_) => "down",
+        None => "gone",
     }
 }

@@ -125,6 +125,11 @@ fn any_config() -> impl Strategy<Value = Config> {
             config.capture = Capture { interfaces, ring, snaplen, promiscuous: !yes, ..config.capture };
             config.timeouts.tcp = Span(tcp * 1_000);
             config.retention.minutes = minutes;
+            config.size = match minutes % 3 {
+                0 => Size::Auto,
+                1 => Size::Unlimited,
+                _ => Size::Bytes(ring as u64 * 20),
+            };
             config.store = StoreConfig { file: path.clone().into(), flush: Duration::from_millis(flush) };
             config.control.group_writes = yes;
             config.registry = Some(path.into()).filter(|_| yes);

@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lanscribe_core::pipeline::Batch;
-
 use super::damage::{Answer, Stuck, set_aside};
-use super::{Now, Settings, WriterStatus};
+use super::upkeep::Upkeep;
+use super::{Now, Parcel, Settings, WriterStatus};
 use crate::daemon::lock;
 use crate::group;
-use crate::store::{Change, ChangeError, Clock, Retention, Run, Store, StoreError, beside};
+use crate::store::{Change, ChangeError, Clock, Run, Store, StoreError, beside};
 
 /// How long the file is left alone after an error; twice as long each time until something was written.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -20,9 +19,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A log of this many bytes is one that a reader holds.
 const LOG_LARGE: u64 = 64 << 20;
-/// Old rows are looked for so often, also while no hour is over: minutes that a wrong clock puts before the hour that
-/// is open end none.
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The file, open or not.
 #[derive(Debug)]
@@ -50,10 +46,9 @@ pub(super) struct Ledger {
     pause: Duration,
     /// What tells the numbers of this run's batches from those of any other run.
     run: String,
-    retention: Retention,
+    upkeep: Upkeep,
+    /// What that of the latest batch was worth.
     clock: Clock,
-    /// The hour that was open when old rows were last deleted, and when that was.
-    retained: Option<(i64, Instant)>,
     /// Events to be written once the file is open: when, of what kind, and what happened.
     notes: Vec<(i64, &'static str, String)>,
     /// The damaged file that was set aside in this run.
@@ -69,7 +64,7 @@ impl Ledger {
     pub(super) fn new(path: &Path, settings: Settings, status: Arc<Mutex<WriterStatus>>) -> Self {
         let mut run = Run::new(path, settings.zone.clone());
         run.set_patience(PATIENCE);
-        let (retention, clock) = (settings.retention, settings.clock);
+        let upkeep = Upkeep::new(settings.retention, settings.size);
         tell(&mut run, settings);
         Self {
             path: path.to_owned(),
@@ -78,9 +73,8 @@ impl Ledger {
             pause: PAUSE,
             // The start in nanoseconds and the process: a boot has many runs, and its id is a container's too.
             run: format!("{:x}-{}", jiff::Timestamp::now().as_nanosecond(), std::process::id()),
-            retention,
-            clock,
-            retained: None,
+            upkeep,
+            clock: Clock::Unsynced,
             notes: Vec::new(),
             aside: None,
             log_held: false,
@@ -121,8 +115,10 @@ impl Ledger {
     }
 
     /// Writes a batch. Returns whether it is in the file; if not, it shall be tried again at `retry_at`.
-    pub(super) fn write(&mut self, batch: &Batch, number: u64, now: Now) -> Result<bool, StoreError> {
+    pub(super) fn write(&mut self, parcel: &Parcel, now: Now) -> Result<bool, StoreError> {
+        let Parcel { batch, number, clock, correction, .. } = parcel;
         let number = format!("{}:{number}", self.run);
+        self.clock = *clock;
         loop {
             let open = self.open_to_write(now)?;
             let Some(store) = self.store().filter(|_| open) else {
@@ -132,7 +128,10 @@ impl Ledger {
             // After an error while committing only the file knows whether it happened.
             let written = match store.last_flush() {
                 Ok(last) if last.as_deref() == Some(&number) => Ok(()),
-                Ok(_) => store.flush_numbered(batch, &number),
+                Ok(_) => {
+                    store.run().set_clock(*clock);
+                    store.flush_numbered(batch, &number, *correction)
+                }
                 Err(error) => Err(error),
             };
             match written {
@@ -152,29 +151,23 @@ impl Ledger {
         }
     }
 
-    /// What may follow a batch: old rows are deleted when an hour is over, and the log is looked after.
+    /// When there is more to tidy, if there is.
+    pub(super) fn resume_at(&self) -> Option<Instant> {
+        self.upkeep.resume_at()
+    }
+
+    /// What may follow a batch: the file is kept small, and the log is looked after.
     pub(super) fn tidy(&mut self, now: Now) -> Result<(), StoreError> {
-        let (retention, retained) = (self.retention, self.retained);
         let sure = self.clock != Clock::Unsynced;
         let large = size(&beside(&self.path, "-wal")) > self.log_large;
         self.begin(now);
-        let Some(store) = self.store() else { return self.open(now).map(|_| ()) };
-        let open_hour = store.open_hour();
-        let due = open_hour.filter(|&hour| {
-            retained.is_none_or(|(last, at)| last != hour || now.instant.duration_since(at) >= HOUR)
-        });
-        let tidied = (|| {
-            match due {
-                // Data are as old as the newest of them says, unless that is of a clock that was ahead.
-                Some(hour) if sure => store.retain(hour.min(now.wall.as_millisecond()), retention)?,
-                Some(hour) => store.retain_unsure(hour, retention)?,
-                None => {}
-            }
-            if large { store.empty_log().map(|emptied| !emptied) } else { Ok(false) }
-        })();
+        let Some(Place::Open(store)) = &mut self.place else { return self.open(now).map(|_| ()) };
+        let tidied = self
+            .upkeep
+            .work(store, &self.path, sure, now)
+            .and_then(|()| if large { store.empty_log().map(|emptied| !emptied) } else { Ok(false) });
         match tidied {
             Ok(held) => {
-                self.retained = due.map(|hour| (hour, now.instant)).or(retained);
                 if held && !self.log_held {
                     let bytes = size(&beside(&self.path, "-wal")) >> 20;
                     let said =
@@ -221,7 +214,7 @@ impl Ledger {
 
     /// Takes over a new configuration.
     pub(super) fn settle(&mut self, settings: Settings, now: Now) -> Result<(), StoreError> {
-        (self.retention, self.clock) = (settings.retention, settings.clock);
+        self.upkeep.settle(settings.retention, settings.size);
         let settled = match &mut self.place {
             Some(Place::Open(store)) => {
                 tell(store.run(), settings);
@@ -375,6 +368,7 @@ impl Ledger {
         let alarms = self.aside.iter().cloned().chain(self.log_held.then(|| {
             "the log beside the file is large, since a program reads the file without end".to_owned()
         }));
+        let alarms = alarms.chain(self.upkeep.alarm.clone());
         let mut status = lock(&self.status);
         more(&mut status);
         status.busy_since = None;
@@ -382,12 +376,13 @@ impl Ledger {
         status.wal_bytes = size(&beside(&self.path, "-wal"));
         status.waiting = self.wait.as_ref().map(|wait| (wait.why.clone(), wait.since));
         status.alarms = alarms.collect();
+        status.note.clone_from(&self.upkeep.note);
     }
 }
 
 /// Tells a run of the configuration.
 fn tell(run: &mut Run, settings: Settings) {
-    let Settings { zone: _, vendors, site, labels, own, interfaces, clock, retention: _ } = settings;
+    let Settings { zone: _, vendors, site, labels, own, interfaces, retention: _, size: _ } = settings;
     if let Some(vendors) = vendors {
         run.set_vendors(vendors);
     }
@@ -395,7 +390,6 @@ fn tell(run: &mut Run, settings: Settings) {
     run.set_labels(labels);
     run.set_own(own);
     run.set_interfaces(&interfaces);
-    run.set_clock(clock);
 }
 
 /// Length of a file, without opening it: see `store::lock`.

@@ -18,7 +18,8 @@ fn job(number: i64) -> (Job, oneshot::Receiver<Result<(), String>>) {
     let (done, written) = oneshot::channel();
     let start = at("2026-11-20T10:00:00") + Span::from_secs(60 * number);
     let batch = batch(vec![minute(start, rows_of_all_classes())]);
-    (Job::Batch { batch, number: u64::try_from(number).unwrap(), done: vec![done] }, written)
+    let number = u64::try_from(number).unwrap();
+    (Job::Batch(Parcel { batch, number, clock: Clock::Synced, correction: None, done: vec![done] }), written)
 }
 
 fn ask<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> T {

@@ -1,7 +1,12 @@
 //! What is kept, and for how long.
 
-use super::super::Retention;
+use super::super::{Age, Budget, Retention};
 use super::*;
+
+/// Deletes what is old by a clock that is right, or by one of which nobody knows.
+fn retain(store: &mut Store, now: &str, sure: bool) {
+    store.retain(Age { now: ms(now), sure }, KEPT, &mut Budget::all()).unwrap();
+}
 
 const KEPT: Retention = Retention { minutes: 2, hours: 5, flows: 3, days: 20 };
 
@@ -22,7 +27,7 @@ fn each_level_keeps_its_rows_for_its_time() {
     let mut store = place.open("UTC");
     thirty_days(&mut store);
     let days = sums(&store, "usage_by_day");
-    store.retain(ms("2026-11-30T10:02:00"), KEPT).unwrap();
+    retain(&mut store, "2026-11-30T10:02:00", true);
     let oldest = |store: &Store, table: &str, column: &str| -> String {
         ask(store, &format!("SELECT datetime(min({column})/1000, 'unixepoch') FROM {table}"))
     };
@@ -47,12 +52,12 @@ fn minutes_that_are_not_rolled_up_stay_whatever_their_age() {
     let mut store = place.open("UTC");
     store.flush(&batch(vec![minute(at("2026-11-01T10:00:00"), rows_of_all_classes())])).unwrap();
     let before = sums(&store, "usage_by_minute");
-    store.retain(ms("2030-01-01T00:00:00"), KEPT).unwrap();
+    retain(&mut store, "2030-01-01T00:00:00", true);
     assert_eq!(sums(&store, "usage_by_minute"), before);
     assert_law(&store);
     // Once it is, the minutes go and the day has them.
     store.flush(&batch(vec![minute(at("2029-12-31T23:59:00"), vec![])])).unwrap();
-    store.retain(ms("2030-01-01T00:00:00"), KEPT).unwrap();
+    retain(&mut store, "2030-01-01T00:00:00", true);
     assert_eq!(sums(&store, "usage_by_minute"), [0; 4]);
     assert_eq!(sums(&store, "usage_by_day"), before);
 }
@@ -65,7 +70,7 @@ fn old_days_lose_peers_and_ports_and_no_byte() {
     let by_device = "SELECT mac || direction || protocol, sum(bytes_up) * 1000000 + sum(bytes_down) FROM usage_by_day GROUP BY 1 ORDER BY 1";
     let (before, sums_before) = (pairs::<String, i64>(&store, by_device), sums(&store, "usage_day"));
     for _ in 0..2 {
-        store.retain(ms("2026-11-30T10:02:00"), KEPT).unwrap();
+        retain(&mut store, "2026-11-30T10:02:00", true);
         assert_eq!(pairs::<String, i64>(&store, by_device), before);
         assert_eq!(sums(&store, "usage_day"), sums_before);
         let named = "SELECT min(window), max(window) FROM usage_day WHERE endpoint > 1 OR port > 0";
@@ -82,13 +87,13 @@ fn rows_are_deleted_in_batches_of_whole_windows() {
     let place = Place::new();
     let mut store = place.open("UTC");
     // More rows in one window than a batch has, and many windows in one batch.
-    let wide = (0..6_000).map(|n| row(remote(n), 443, 100)).collect();
+    let wide = (0..21_000).map(|n| row(remote(n), 443, 100)).collect();
     let narrow = (0..59)
         .map(|n| minute(at("2026-11-01T10:01:00") + Span::from_secs(60 * n), vec![row(remote(1), 443, 1)]));
     let minutes = std::iter::once(minute(at("2026-11-01T10:00:00"), wide)).chain(narrow).collect();
     store.flush(&batch(minutes)).unwrap();
     store.flush(&batch(vec![minute(at("2026-11-30T10:00:00"), vec![row(remote(1), 443, 7)])])).unwrap();
-    store.retain(ms("2026-11-30T10:01:00"), KEPT).unwrap();
+    retain(&mut store, "2026-11-30T10:01:00", true);
     assert_eq!(ask::<i64>(&store, "SELECT count(*) FROM usage_minute"), 1);
 }
 
@@ -109,10 +114,10 @@ fn the_space_of_deleted_rows_is_given_back_once_it_is_over_a_quarter() {
         (ask(store, "PRAGMA page_count"), ask(store, "PRAGMA freelist_count"))
     };
     let (before, _) = pages(&store);
-    store.retain(ms("2026-11-28T11:01:00"), KEPT).unwrap();
+    retain(&mut store, "2026-11-28T11:01:00", true);
     let (after, free) = pages(&store);
     assert!(after == before && free > 20, "little is kept for what comes: {after} pages, {free} free");
-    store.retain(ms("2026-11-30T12:00:00"), KEPT).unwrap();
+    retain(&mut store, "2026-11-30T12:00:00", true);
     let (after, free) = pages(&store);
     assert!(free < 4 && after < before / 2, "{before} pages, then {after}, of which {free} are free");
 }
@@ -130,11 +135,11 @@ fn by_an_unsure_clock_rows_age_by_the_time_that_was_watched() {
     let count =
         |store: &Store| levels.map(|table| ask::<i64>(store, &format!("SELECT count(*) FROM {table}")));
     let before = count(&store);
-    store.retain_unsure(ms("2060-01-01T11:00:00"), KEPT).unwrap();
+    retain(&mut store, "2060-01-01T11:00:00", false);
     assert_eq!(count(&store), before, "three minutes a day are no days");
     // Each of November's days was watched for half of its time.
     store.db.execute_batch("UPDATE coverage_day SET observed_ms = 43200000 WHERE utc < '2060'").unwrap();
-    store.retain_unsure(ms("2060-01-01T11:00:00"), KEPT).unwrap();
+    retain(&mut store, "2060-01-01T11:00:00", false);
     assert_eq!(minutes(&store), 3 * 4 + 2, "the last four half days, and what came after them");
     assert_eq!(ask::<i64>(&store, "SELECT count(*) FROM flow"), 6);
     // What is not old by the clock either stays.
@@ -142,6 +147,6 @@ fn by_an_unsure_clock_rows_age_by_the_time_that_was_watched() {
     let mut store = other.open("UTC");
     thirty_days(&mut store);
     store.db.execute_batch("UPDATE coverage_day SET observed_ms = 90000000").unwrap();
-    store.retain_unsure(ms("2026-11-03T10:00:00"), KEPT).unwrap();
+    retain(&mut store, "2026-11-03T10:00:00", false);
     assert_eq!(minutes(&store), 3 * 30);
 }

@@ -116,9 +116,9 @@ fn a_batch_that_failed_leaves_no_number_behind() {
     let mut store = place.open("UTC");
     let full = batch(vec![minute(at("2026-11-20T10:59:00"), rows_of_all_classes())]);
     assert_eq!(store.last_flush().unwrap(), None);
-    store.flush_numbered(&full, "a:1").unwrap();
+    store.flush_numbered(&full, "a:1", None).unwrap();
     store.db.execute_batch("CREATE TEMP TRIGGER full BEFORE INSERT ON main.usage_minute BEGIN SELECT RAISE(ABORT, 'disk full'); END").unwrap();
-    store.flush_numbered(&full, "a:2").unwrap_err();
+    store.flush_numbered(&full, "a:2", None).unwrap_err();
     let store = store.suspend().open().unwrap();
     assert_eq!(store.last_flush().unwrap().as_deref(), Some("a:1"));
 }
