@@ -23,7 +23,9 @@ const LISTED: usize = 20;
 /// Kilobytes that memory may differ by: SQLite's cache and what the allocator keeps.
 const SLACK: u64 = 1_500;
 /// How long the unit waits before it starts the service again.
-const RESTART: Duration = Duration::from_millis(100);
+const RESTART: Duration = Duration::from_millis(500);
+/// What says so.
+const UNIT: &str = include_str!("../../systemd/lanscribe.service");
 
 /// When something was there again, and the first frame after that.
 struct Return {
@@ -156,6 +158,10 @@ fn captures(daemon: &Daemon) -> bool {
 }
 
 fn take_away(test: &str, rounds: usize) {
+    assert!(
+        UNIT.contains(&format!("RestartSec={}ms", RESTART.as_millis())),
+        "it is started as the unit does it"
+    );
     let Some(lab) = Lab::new(test) else { return };
     let mut wire = Wire::lay(&lab);
     let (mut returns, mut burdens): (Vec<Return>, Vec<Burden>) = (Vec::new(), Vec::new());

@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 
 use crate::addr::{MacAddr, Prefix};
 use crate::bucket::Bucket;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// New MAC addresses that are admitted at once; real networks showed up to 14 new ones in a second.
 const ADMISSION_BURST: u32 = 64;
@@ -198,6 +198,13 @@ impl Devices {
     /// Counts a frame of `bytes` that was sent to `id`.
     pub fn received(&mut self, id: DeviceId, at: Timestamp, bytes: u64) {
         self.touch(id, at).received.add(bytes);
+    }
+
+    /// The clock was set: what was seen at `since` or later was so much later.
+    pub(crate) fn shift(&mut self, since: Timestamp, by: Span) {
+        for (first, last) in self.list.iter_mut().filter_map(|device| device.seen.as_mut()) {
+            (*first, *last) = (first.shifted(since, by), last.shifted(since, by));
+        }
     }
 
     fn touch(&mut self, id: DeviceId, at: Timestamp) -> &mut Device {

@@ -211,6 +211,7 @@ impl Pipeline {
     /// Returns what was closed until then.
     pub fn set_clock(&mut self, by: Span) -> Batch {
         let closed = self.close_before_step(by);
+        self.devices.shift(Timestamp(0), by);
         self.book.end_all();
         self.note(EventKind::ClockSet { by });
         closed
@@ -222,6 +223,7 @@ impl Pipeline {
     pub fn correct_clock(&mut self, since: Timestamp, by: Span) -> Batch {
         let mut closed = self.close_before_step(by);
         closed.shift(since, by);
+        self.devices.shift(since, by);
         self.book.shift(since, by);
         self.note(EventKind::ClockCorrected { by });
         closed

@@ -90,6 +90,13 @@ impl Sub for Span {
     }
 }
 
+impl Add for Span {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
 impl Neg for Span {
     type Output = Self;
     fn neg(self) -> Self {

@@ -270,11 +270,16 @@ impl Capture {
     /// Takes in what is in the ring of interface `n`, a `slice` of it and at most `most` frames. Returns how many there
     /// were.
     fn read(&mut self, n: usize, slice: usize, most: u64) -> Result<u64, TapError> {
-        let Self { lines, pipeline, sight, timeline, .. } = self;
+        let Self { lines, pipeline, sight, timeline, outbox, began, .. } = self;
+        let mut moved = Span(0);
         let line = &mut lines[n];
         let interface = u16::try_from(n).unwrap_or(u16::MAX);
         let (before, last_frame) = (line.tap.captured().0, &mut line.last_frame);
         line.more = line.tap.read(slice, most, |frame| {
+            // The clock may be set while the ring is read, and what comes then is of the new one.
+            if timeline.is_surprised_by(frame.at) {
+                moved = moved + follow(timeline, pipeline, outbox, *began, false);
+            }
             let at = timeline.at(frame.at);
             pipeline.packet(at, interface, frame.link_type, frame.wire_len, frame.bytes);
             sight.observe(at, frame.link_type, frame.bytes);
@@ -286,6 +291,10 @@ impl Capture {
             line.empty = 0;
             line.resting_until = Some(Instant::now() + REST);
         }
+        // The latest frame of this one is of the new time already.
+        let last = line.last_frame;
+        self.move_along(moved);
+        self.lines[n].last_frame = last;
         Ok(frames)
     }
 
@@ -320,32 +329,15 @@ impl Capture {
 
     /// Looks at the clocks, and does what they ask for.
     fn look(&mut self, synchronised: bool) {
-        let now = Instant::now();
-        let moved = match self.timeline.look(look(self.began), synchronised) {
-            None => return,
-            Some(Turn::Set(by)) => {
-                tracing::warn!("the clock was set {}", span_text(by));
-                self.outbox.put(self.pipeline.set_clock(by), None, now);
-                by
-            }
-            Some(Turn::Corrected(Span(0))) => {
-                tracing::info!("the clock is right, and was all along");
-                self.outbox.correct(self.timeline.since(), Span(0), now);
-                return;
-            }
-            Some(Turn::Corrected(by)) => {
-                let since = self.timeline.since();
-                tracing::info!(
-                    "the clock is right now; what was captured until now happened {}",
-                    span_text(by)
-                );
-                self.outbox.correct(since, by, now);
-                self.outbox.put(self.pipeline.correct_clock(since, by), None, now);
-                by
-            }
-        };
+        let Self { timeline, pipeline, outbox, began, .. } = self;
+        let moved = follow(timeline, pipeline, outbox, *began, synchronised);
+        self.move_along(moved);
+    }
+
+    /// Time was moved by so much.
+    fn move_along(&mut self, by: Span) {
         for line in &mut self.lines {
-            line.last_frame = line.last_frame.map(|at| at + moved);
+            line.last_frame = line.last_frame.map(|at| at + by);
         }
     }
 
@@ -491,6 +483,36 @@ impl Line {
             interface_dropped: counts.interface_dropped,
             last_frame: self.last_frame.map(|at| at - ahead),
             narrow,
+        }
+    }
+}
+
+/// Looks at the clocks, and does what they ask for. Returns by how much time was moved.
+fn follow(
+    timeline: &mut Timeline,
+    pipeline: &mut Pipeline,
+    outbox: &mut Outbox,
+    began: Instant,
+    synchronised: bool,
+) -> Span {
+    let now = Instant::now();
+    match timeline.look(look(began), synchronised) {
+        None => Span(0),
+        Some(Turn::Set(by)) => {
+            tracing::warn!("the clock was set {}", span_text(by));
+            outbox.put(pipeline.set_clock(by), None, now);
+            by
+        }
+        Some(Turn::Corrected(Span(0))) => {
+            tracing::info!("the clock is right, and was all along");
+            outbox.correct(timeline.since(), Span(0), now);
+            Span(0)
+        }
+        Some(Turn::Corrected(by)) => {
+            tracing::info!("the clock is right now; what was captured until now happened {}", span_text(by));
+            outbox.correct(timeline.since(), by, now);
+            outbox.put(pipeline.correct_clock(timeline.since(), by), None, now);
+            by
         }
     }
 }

@@ -98,6 +98,11 @@ impl Timeline {
         Some(Turn::Corrected(off))
     }
 
+    /// Whether a frame with this stamp may be the first of a clock that was set since the latest look.
+    pub(super) fn is_surprised_by(&self, stamp: Timestamp) -> bool {
+        (stamp - self.last.wall).abs() > STEP
+    }
+
     /// The time at which a frame with this stamp is counted. One that was stamped before a step is told by which of the
     /// two clocks it is nearer to.
     pub(super) fn at(&self, stamp: Timestamp) -> Timestamp {
@@ -201,6 +206,14 @@ mod tests {
         let off = wall(5) - (line.now() + Span::from_secs(5));
         assert_eq!(line.look(look(5, 0), true), Some(Turn::Corrected(off)), "the clock was right all along");
         assert_eq!(line.at(wall(5)), wall(5));
+    }
+
+    #[test]
+    fn a_frame_of_a_clock_that_was_just_set_is_a_reason_to_look_again() {
+        let line = Timeline::new(look(0, 0), Span(0), true, None);
+        for (stamp, surprises) in [(0, false), (1, false), (2, true), (-2, true), (DAY, true)] {
+            assert_eq!(line.is_surprised_by(wall(stamp)), surprises, "{stamp}");
+        }
     }
 
     #[test]

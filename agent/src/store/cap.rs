@@ -2,8 +2,7 @@
 //!
 //! What goes first is the oldest of the level that keeps the largest share of its time, a few thousand rows at a time,
 //! until enough is free. How far a level goes back is counted in time that was watched, from the newest row on, so no
-//! clock is needed; and a row that a wrong clock dated years ahead makes no other one older by that. Such rows go before
-//! all others.
+//! clock is needed; and a row that a wrong clock dated years ahead makes no other one older by more than was watched then.
 
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
@@ -46,8 +45,6 @@ pub(crate) struct Cap {
 
 /// Bytes for the log: SQLite lets it get to 1,000 pages, and a large batch comes on top.
 const LOG: i64 = 6_000_000;
-/// What is this far ahead of the present was dated by a clock that was ahead.
-const AHEAD: i64 = DAY;
 /// What is kept in any case, in days that were watched; of minutes, the hour that is open.
 const FLOOR: [(Kept, i64); 3] = [(Kept::Flows, 1), (Kept::Hours, 7), (Kept::Days, 30)];
 
@@ -59,11 +56,6 @@ impl Cap {
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
         let most = (limit - limit / 16).min(limit - LOG.min(limit / 4));
         (most, most - limit / 16, most - limit / 8)
-    }
-
-    /// From here on the times are of a clock that was ahead.
-    fn ahead(self) -> i64 {
-        self.age.now.saturating_add(AHEAD)
     }
 }
 
@@ -191,11 +183,11 @@ impl Kept {
 struct Watched(Vec<(i64, i64)>);
 
 impl Watched {
-    fn load(db: &Connection, table: &str, before: i64) -> Result<Self> {
-        let sql = format!("SELECT window, observed_ms FROM {table} WHERE window < ?1 ORDER BY window DESC");
+    fn load(db: &Connection, table: &str) -> Result<Self> {
+        let sql = format!("SELECT window, observed_ms FROM {table} ORDER BY window DESC");
         let mut since = 0;
         let mut statement = db.prepare_cached(&sql)?;
-        let windows = statement.query_map([before], |row| {
+        let windows = statement.query_map([], |row| {
             since += row.get::<_, i64>(1)?;
             Ok((row.get(0)?, since))
         })?;
@@ -234,8 +226,8 @@ struct Levels {
 
 impl Levels {
     fn load(db: &Connection, cap: Cap, open_hour: i64, folded: i64) -> Result<Self> {
-        let hours = Watched::load(db, "coverage_hour", cap.ahead())?;
-        let days = Watched::load(db, "coverage_day", cap.ahead())?;
+        let hours = Watched::load(db, "coverage_hour")?;
+        let days = Watched::load(db, "coverage_day")?;
         Ok(Self { hours, days, cap, open_hour, cut: Vec::new(), folded })
     }
 
@@ -259,21 +251,11 @@ impl Levels {
             Kept::Minutes => Some(self.open_hour),
             kept => self.start(kept, watched),
         };
-        end.unwrap_or(i64::MIN).min(self.cap.ahead())
+        end.unwrap_or(i64::MIN)
     }
 
     /// Takes some rows away. Returns whether there was anything that may go.
     fn shorten(&mut self, db: &Connection, budget: &mut Budget) -> Result<bool> {
-        let ahead = self.cap.ahead();
-        for kept in Kept::ALL {
-            // Minutes that are not rolled up stay.
-            let end = if kept == Kept::Minutes { self.open_hour } else { i64::MAX };
-            if ahead < end && kept.oldest(db, ahead, end)?.is_some() {
-                kept.take(db, ahead, end, budget)?;
-                self.cut(kept);
-                return Ok(true);
-            }
-        }
         let mut most: Option<(i64, Kept, i64)> = None;
         for kept in Kept::ALL {
             let end = self.end(kept);
@@ -304,7 +286,7 @@ impl Levels {
 
     /// The oldest window of a level, whatever may go of it.
     fn oldest(&self, db: &Connection, kept: Kept) -> Result<Option<i64>> {
-        kept.oldest(db, if kept == Kept::Days { self.folded } else { i64::MIN }, self.cap.ahead())
+        kept.oldest(db, if kept == Kept::Days { self.folded } else { i64::MIN }, i64::MAX)
     }
 
     /// Writes down which levels are shorter now, each at most once a day.

@@ -153,11 +153,19 @@ fn times(db: &Connection, since: i64, until: i64, flow_base: i64, by: i64) -> Re
     if by == 0 {
         return Ok(());
     }
-    db.execute(
-        "UPDATE flow SET reported = (reported + ?3) / 300000 * 300000, start = start + ?3, end = end + ?3
-         WHERE reported >= ?1 / 300000 * 300000 AND id >= ?2",
-        (since, flow_base, by),
-    )?;
+    // A little at a time, for the keys of what one statement changes are kept in memory; and the one that makes room
+    // for others first.
+    let order = if by > 0 { "DESC" } else { "ASC" };
+    let sql = format!(
+        "SELECT DISTINCT reported FROM flow WHERE reported >= ?1 / 300000 * 300000 ORDER BY 1 {order}"
+    );
+    let parts: Vec<i64> = db.prepare(&sql)?.query_map([since], |row| row.get(0))?.collect::<Result<_>>()?;
+    for part in parts {
+        let sql =
+            "UPDATE flow SET reported = (reported + ?3) / 300000 * 300000, start = start + ?3, end = end + ?3
+            WHERE reported = ?1 AND id >= ?2";
+        db.prepare_cached(sql)?.execute((part, flow_base, by))?;
+    }
     for (table, columns) in [
         ("device", &["first_seen", "last_seen"][..]),
         ("device_name", &["first_seen", "last_seen"]),

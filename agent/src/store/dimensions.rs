@@ -33,6 +33,8 @@ pub(super) struct Dimensions {
     pub(super) sweep: Option<Sweep>,
     /// The last endpoint that the sweep before it looked at.
     pub(super) swept: i64,
+    /// The times of devices were moved, when the clock was found to be off.
+    corrected: bool,
     /// The ids are of a transaction that came to nothing, or of another file.
     stale: bool,
 }
@@ -57,6 +59,33 @@ impl Dimensions {
         for (_, id) in &mut self.interfaces {
             *id = None;
         }
+    }
+
+    /// The clock was off by `by` ever since `since`, all in milliseconds. Of one run that is known once, though it may be
+    /// told again when it could not be written.
+    pub(super) fn correct(&mut self, since: i64, by: i64) {
+        if std::mem::replace(&mut self.corrected, true) {
+            return;
+        }
+        for Known { seen: (first, last), .. } in &mut self.devices {
+            for at in [first, last] {
+                *at += if *at >= since { by } else { 0 };
+            }
+        }
+    }
+
+    /// Nothing was seen later than `now`: the clock was set back to that.
+    pub(super) fn set_back(&mut self, db: &Connection, now: i64) -> Result<()> {
+        for Known { seen: (first, last), .. } in &mut self.devices {
+            (*first, *last) = ((*first).min(now), (*last).min(now));
+        }
+        for table in ["device", "device_name", "local_network"] {
+            let sql = format!(
+                "UPDATE {table} SET first_seen = min(first_seen, ?1), last_seen = ?1 WHERE last_seen > ?1"
+            );
+            db.prepare_cached(&sql)?.execute([now])?;
+        }
+        Ok(())
     }
 
     /// Endpoints may have been deleted.

@@ -82,7 +82,7 @@ impl Recollection {
 fn addresses(db: &Connection) -> Result<Vec<Bound>> {
     // The other columns are of the row that has the maximum.
     let sql = "SELECT d.mac, a.address, a.source, a.first_seen, max(a.last_seen) FROM device_address a JOIN device d ON d.id = a.device
-        WHERE d.id > 0 AND a.source <> 'traffic' AND a.last_seen >= (SELECT max(window) FROM coverage_minute) - ?1
+        WHERE d.id > 0 AND a.source <> 'traffic' AND a.last_seen >= (SELECT max(c.window) FROM coverage_minute c, meta m WHERE m.key = 'open_hour' AND c.window < m.value + 3600000) - ?1
         GROUP BY a.device, a.address ORDER BY d.role IS NOT 'gateway', 5 DESC, a.address";
     let mut addresses = Vec::new();
     let mut statement = db.prepare(sql)?;

@@ -5,6 +5,7 @@ use lanscribe_core::learn::News;
 use lanscribe_core::packet::Trouble;
 use lanscribe_core::pipeline::{Batch, Event, EventKind};
 use lanscribe_core::rollup::{Minute, RowKey, Usage};
+use lanscribe_core::time::Span;
 use rusqlite::{Connection, OptionalExtension as _, Result, Statement};
 
 use super::calendar::{Calendar, HOUR};
@@ -77,6 +78,9 @@ impl Store {
         let Run { dimensions, clock, next_flow, .. } = run;
         let (base, next_flow_before) = (*flow_base, *next_flow);
         let open_before = *open_hour;
+        if let Some(Correction { since, by }) = correction {
+            dimensions.correct(since.as_millis(), by.0 / 1_000);
+        }
         let written = super::atomically(db, |transaction| {
             let open = match (correction, open_before) {
                 (Some(correction), Some(open)) => {
@@ -336,8 +340,13 @@ fn write_flows(db: &Connection, dimensions: &mut Dimensions, batch: &Batch, base
     Ok(records.iter().map(|r| base + integer(r.id) + 1).max().unwrap_or(base))
 }
 
-fn write_event(db: &Connection, dimensions: &Dimensions, event: &Event) -> Result<()> {
+fn write_event(db: &Connection, dimensions: &mut Dimensions, event: &Event) -> Result<()> {
     let at = event.at.as_millis();
+    if let EventKind::ClockSet { by } = event.kind
+        && by < Span(0)
+    {
+        dimensions.set_back(db, at)?;
+    }
     let (kind, device, detail) = match event.kind {
         EventKind::ClockStepped { from } => {
             ("clock", None, format!("time went back by {} ms", from.as_millis() - at))

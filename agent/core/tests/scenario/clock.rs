@@ -156,6 +156,8 @@ proptest! {
         prop_assert_eq!(joined(&told), joined(&right));
         let differ = told.flows.iter().zip(&right.flows).find(|(told, right)| told != right);
         prop_assert!(differ.is_none() && told.flows.len() == right.flows.len(), "{differ:?}");
+        let seen = |told: &Told| told.devices.values().map(|device| (device.id, device.seen)).collect::<Vec<_>>();
+        prop_assert_eq!(seen(&told), seen(&right));
         // Traffic shows an address once a minute, and a piece of a minute more shows it once more.
         prop_assert!(told.addresses.keys().eq(right.addresses.keys()), "{:?} {:?}", told.addresses, right.addresses);
     }

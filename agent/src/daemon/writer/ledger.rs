@@ -9,7 +9,7 @@ use super::upkeep::Upkeep;
 use super::{Now, Parcel, Settings, WriterStatus};
 use crate::daemon::lock;
 use crate::group;
-use crate::store::{Change, ChangeError, Clock, Run, Store, StoreError, beside};
+use crate::store::{Change, ChangeError, Run, Store, StoreError, beside};
 
 /// How long the file is left alone after an error; twice as long each time until something was written.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -47,8 +47,6 @@ pub(super) struct Ledger {
     /// What tells the numbers of this run's batches from those of any other run.
     run: String,
     upkeep: Upkeep,
-    /// What that of the latest batch was worth.
-    clock: Clock,
     /// Events to be written once the file is open: when, of what kind, and what happened.
     notes: Vec<(i64, &'static str, String)>,
     /// The damaged file that was set aside in this run.
@@ -74,7 +72,6 @@ impl Ledger {
             // The start in nanoseconds and the process: a boot has many runs, and its id is a container's too.
             run: format!("{:x}-{}", jiff::Timestamp::now().as_nanosecond(), std::process::id()),
             upkeep,
-            clock: Clock::Unsynced,
             notes: Vec::new(),
             aside: None,
             log_held: false,
@@ -118,7 +115,6 @@ impl Ledger {
     pub(super) fn write(&mut self, parcel: &Parcel, now: Now) -> Result<bool, StoreError> {
         let Parcel { batch, number, clock, correction, .. } = parcel;
         let number = format!("{}:{number}", self.run);
-        self.clock = *clock;
         loop {
             let open = self.open_to_write(now)?;
             let Some(store) = self.store().filter(|_| open) else {
@@ -158,13 +154,12 @@ impl Ledger {
 
     /// What may follow a batch: the file is kept small, and the log is looked after.
     pub(super) fn tidy(&mut self, now: Now) -> Result<(), StoreError> {
-        let sure = self.clock != Clock::Unsynced;
         let large = size(&beside(&self.path, "-wal")) > self.log_large;
         self.begin(now);
         let Some(Place::Open(store)) = &mut self.place else { return self.open(now).map(|_| ()) };
         let tidied = self
             .upkeep
-            .work(store, &self.path, sure, now)
+            .work(store, &self.path, now)
             .and_then(|()| if large { store.empty_log().map(|emptied| !emptied) } else { Ok(false) });
         match tidied {
             Ok(held) => {

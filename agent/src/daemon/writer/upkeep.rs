@@ -53,18 +53,13 @@ impl Upkeep {
     }
 
     /// Does some of what is due; the rest when it is resumed.
-    pub(super) fn work(
-        &mut self,
-        store: &mut Store,
-        path: &Path,
-        sure: bool,
-        now: Now,
-    ) -> Result<(), StoreError> {
+    pub(super) fn work(&mut self, store: &mut Store, path: &Path, now: Now) -> Result<(), StoreError> {
         self.resume_at = None;
         let Some(hour) = store.open_hour() else { return Ok(()) };
         let at = now.wall.as_millisecond();
-        // Data are as old as the newest of them says, unless that is of a clock that was ahead.
-        let age = Age { now: if sure { hour.min(at) } else { hour }, sure };
+        // One wrong answer of a time server, or a hand that sets the clock to another year, must not cost the history:
+        // however sure the clock is, rows age by what was watched.
+        let age = Age { now: hour, sure: false };
         let mut budget = Budget::step();
         let mut look = false;
         if self.retained.is_none_or(|(last, since)| last != hour || now.instant.duration_since(since) >= HOUR)

@@ -1,5 +1,6 @@
 //! A clock that was wrong: what it put in the wrong place is moved, and what lies in the future keeps nothing waiting.
 
+use lanscribe_core::pipeline::{Event, EventKind};
 use proptest::prelude::*;
 
 use super::*;
@@ -202,4 +203,20 @@ fn a_date_in_the_future_keeps_no_hour_open_once_the_clock_was_set_back() {
         let late: i64 = ask(&store, "SELECT value FROM meta WHERE key = 'open_hour'");
         assert_eq!(late, start - 5 * MINUTE + 11 * HOUR.max(0), "{ahead}");
     }
+}
+
+#[test]
+fn nobody_was_seen_later_than_the_clock_that_was_set_back() {
+    let (place, start) = (Place::new(), ms("2036-01-01T10:00:00"));
+    let mut store = place.open("UTC");
+    write(&mut store, Clock::Synced, vec![of(start, 1)], vec![], None);
+    let now = ms("2026-01-01T10:00:00");
+    let set =
+        Event { at: Timestamp(now * 1_000), kind: EventKind::ClockSet { by: Span((now - start) * 1_000) } };
+    store.flush(&Batch { events: vec![set], ..batch(vec![of(now, 2)]) }).unwrap();
+    let seen = pairs::<i64, i64>(&store, "SELECT first_seen, last_seen FROM device WHERE id > 0");
+    assert_eq!(seen, [(now, now); 2]);
+    write(&mut store, Clock::Synced, vec![of(now + MINUTE, 3)], vec![], None);
+    let seen = pairs::<i64, i64>(&store, "SELECT first_seen, last_seen FROM device WHERE id > 0");
+    assert_eq!(seen, [(now, now + MINUTE); 2]);
 }
