@@ -63,14 +63,18 @@ reproduce:
 
 test-packages:
 	@cross/prepare test-packages
+	$(MAKE) packages
 	tests/packages $(ARCHES)
 
 test-machine:
 	@cross/prepare machine
+	@# Not one that was built from an older source.
+	[ -n "$(PACKAGE)" ] || $(MAKE) packages ARCHES=amd64
 	tests/machine/run amd64
 
 test-arm:
 	@cross/prepare machine
+	[ -n "$(PACKAGE)" ] || $(MAKE) packages ARCHES="arm64 armhf"
 	tests/machine/run arm64
 
 check:
