@@ -71,7 +71,7 @@ fn down(file: &Path, socket: &Path) -> Status {
         ..StoreStatus::default()
     };
     let warnings = vec![format!(
-        "nobody listens at {}: it does not run (`sudo lanscribe run` starts it), or with another configuration \
+        "nobody listens at {}: it does not run (`sudo systemctl start lanscribe` starts it, and by hand `sudo lanscribe run`), or with another configuration \
          (--config, --socket)",
         socket.display()
     )];

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::fs::Mode;
+use rustix::process::umask;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -66,8 +68,11 @@ impl Socket {
         if let Some(folder) = path.parent() {
             folder::make(folder)?;
         }
-        let listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+        // For its owner and group, from the moment it is there: by its name afterwards it could be something else.
+        let usual = umask(Mode::from_raw_mode(0o117));
+        let listener = UnixListener::bind(path);
+        umask(usual);
+        let listener = listener?;
         group::give(path);
         Ok(Self { listener, path: path.to_owned() })
     }
