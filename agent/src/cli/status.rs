@@ -71,8 +71,8 @@ fn down(file: &Path, socket: &Path) -> Status {
         ..StoreStatus::default()
     };
     let warnings = vec![format!(
-        "nobody listens at {}: it does not run (`sudo systemctl start lanscribe` starts it, and by hand `sudo lanscribe run`), or with another configuration \
-         (--config, --socket)",
+        "nobody listens at {}: it does not run (`sudo systemctl start lanscribe` starts it, and by hand \
+         `sudo lanscribe run`), or with another configuration (--config, --socket)",
         socket.display()
     )];
     Status { now: jiff::Timestamp::now().as_millisecond(), warnings, store, ..Status::default() }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::period::Period;
 use super::reader::Reader;
 use crate::store::Level;
-use crate::store::calendar::{Calendar, HOUR, MINUTE};
+use crate::store::calendar::{Calendar, HOUR, MINUTE, hour_of};
 
 /// Rows of one level whose windows start in `from..to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl<'a> Reach<'a> {
         Ok(Some(Self {
             calendar: &reader.calendar,
             open,
-            minutes: hour.is_some_and(|hour| hour < minutes - minutes.rem_euclid(HOUR)).then_some(minutes),
+            minutes: hour.is_some_and(|hour| hour < hour_of(minutes)).then_some(minutes),
             hours: day.is_some_and(|day| day < reader.calendar.day(hours)).then_some(hours),
         }))
     }
@@ -110,7 +110,7 @@ impl<'a> Reach<'a> {
         }
         if self.minutes.is_some_and(|first| at < first) {
             // In zones off by half an hour days begin within hours, and those minutes are gone.
-            return if day.rem_euclid(HOUR) == 0 { at - at.rem_euclid(HOUR) } else { day };
+            return if day.rem_euclid(HOUR) == 0 { hour_of(at) } else { day };
         }
         at - at.rem_euclid(MINUTE)
     }
@@ -167,7 +167,7 @@ pub(crate) fn windows(reader: &Reader, by: By) -> Result<Vec<Window>> {
     };
     let start = |at: i64| match level {
         Level::Minute => at - at.rem_euclid(MINUTE),
-        Level::Hour => at - at.rem_euclid(HOUR),
+        Level::Hour => hour_of(at),
         Level::Day => calendar.day(at),
     };
     let length = |start: i64| match level {

@@ -47,7 +47,7 @@ impl Outbox {
     pub(crate) fn new(writer: SyncSender<Job>, held_until: Option<Instant>) -> Self {
         let limits = BatchLimits::default();
         Self {
-            clock: if held_until.is_some() { Clock::Unsynced } else { Clock::Synced },
+            clock: Clock::of_machine(held_until.is_none()),
             held_until,
             sent_unsure: false,
             correction: None,

@@ -19,6 +19,7 @@ use crate::capture::link_state;
 use crate::config::Config;
 use crate::control::{Health, Interface, Limit, Sight, Status, StoreStatus, Waiting};
 use crate::log;
+use crate::store::Clock;
 
 /// Frames lost in a thousand, within an hour, above which a run is not healthy.
 const DROPS_PER_MILLE: u64 = 1;
@@ -119,7 +120,7 @@ impl Daemon {
                 group: hints.group,
                 twice: hints.twice,
             }),
-            clock: if progress.synchronised { "synced" } else { "unsynced" }.to_owned(),
+            clock: Clock::of_machine(progress.synchronised).as_str().to_owned(),
             store: StoreStatus {
                 file: self.file.clone(),
                 bytes: written.file_bytes,

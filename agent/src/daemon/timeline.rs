@@ -80,7 +80,7 @@ impl Timeline {
     pub(super) fn look(&mut self, now: Look, synchronised: bool) -> Option<Turn> {
         let by = (now.wall - self.last.wall) - (now.monotonic - self.last.monotonic);
         self.last = now;
-        let stepped = by > STEP || by < -STEP;
+        let stepped = by.abs() > STEP;
         if stepped {
             self.step = Some((by, now.monotonic));
         }

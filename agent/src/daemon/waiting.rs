@@ -11,6 +11,7 @@ use crate::capture::{InterfaceError, Machine, Own};
 use crate::clock::Marks;
 use crate::config::{Config, Interfaces};
 use crate::control::{Health, Status, StoreStatus};
+use crate::store::Clock;
 
 /// How often an interface that is not there yet is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -100,7 +101,7 @@ impl Waiting {
             since: self.since.as_millisecond(),
             now: Timestamp::now().as_millisecond(),
             ring: self.config.capture.ring as u64,
-            clock: if synchronised { "synced" } else { "unsynced" }.to_owned(),
+            clock: Clock::of_machine(synchronised).as_str().to_owned(),
             store: StoreStatus {
                 file: file.display().to_string(),
                 bytes: file.metadata().map_or(0, |metadata| metadata.len()),

@@ -10,6 +10,11 @@ pub(crate) const MINUTE: i64 = 60_000;
 /// An hour in UTC.
 pub(crate) const HOUR: i64 = 60 * MINUTE;
 
+/// The start of the hour of UTC that an instant is in.
+pub(crate) const fn hour_of(millis: i64) -> i64 {
+    millis - millis.rem_euclid(HOUR)
+}
+
 /// Stands for the zone of a system that does not tell its name.
 const SYSTEM: &str = "system";
 

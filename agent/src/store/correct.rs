@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lanscribe_core::time::{MINUTE, Span, Timestamp};
 use rusqlite::{Connection, Result};
 
-use super::calendar::{Calendar, HOUR};
+use super::calendar::{Calendar, HOUR, hour_of};
 use super::level::Level;
 use super::roll;
 use super::write::{USAGE_SUMS, coverage_sums};
@@ -71,10 +71,6 @@ pub(super) fn apply(
     }
     roll::renew_days(db, calendar, again.into_iter())?;
     Ok(now_open)
-}
-
-fn hour_of(window: i64) -> i64 {
-    window - window.rem_euclid(HOUR)
 }
 
 /// The minutes from `since` up to `until` that were written by a clock that nobody vouched for.

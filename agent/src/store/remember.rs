@@ -51,11 +51,13 @@ impl Recollection {
                 .networks
                 .extend(prefix.parse().ok().map(|prefix: Prefix| (prefix, instant(last_seen))));
         }
-        recollection.addresses = addresses(db)?;
         // What lies beyond that hour was dated by a clock that was ahead, and set right since.
         let sql = "SELECT max(c.window) FROM coverage_minute c, meta m WHERE m.key = 'open_hour' AND c.window < m.value + ?1";
         let last: Option<i64> = db.query_row(sql, [HOUR], |row| row.get(0))?;
         recollection.last_minute = last.map(instant);
+        if let Some(last) = last {
+            recollection.addresses = addresses(db, last - ADDRESSES_KEPT)?;
+        }
         Ok(recollection)
     }
 
@@ -79,14 +81,15 @@ impl Recollection {
     }
 }
 
-fn addresses(db: &Connection) -> Result<Vec<Bound>> {
+/// Those that were seen at `since` or later.
+fn addresses(db: &Connection, since: i64) -> Result<Vec<Bound>> {
     // The other columns are of the row that has the maximum.
     let sql = "SELECT d.mac, a.address, a.source, a.first_seen, max(a.last_seen) FROM device_address a JOIN device d ON d.id = a.device
-        WHERE d.id > 0 AND a.source <> 'traffic' AND a.last_seen >= (SELECT max(c.window) FROM coverage_minute c, meta m WHERE m.key = 'open_hour' AND c.window < m.value + 3600000) - ?1
+        WHERE d.id > 0 AND a.source <> 'traffic' AND a.last_seen >= ?1
         GROUP BY a.device, a.address ORDER BY d.role IS NOT 'gateway', 5 DESC, a.address";
     let mut addresses = Vec::new();
     let mut statement = db.prepare(sql)?;
-    let mut rows = statement.query([ADDRESSES_KEPT])?;
+    let mut rows = statement.query([since])?;
     while let Some(row) = rows.next()? {
         let [mac, address, source]: [String; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
         let seen = (instant(row.get(3)?), instant(row.get(4)?));

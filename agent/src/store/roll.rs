@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Result};
 
-use super::calendar::{Calendar, HOUR, MINUTE};
+use super::calendar::{Calendar, HOUR, MINUTE, hour_of};
 use super::level::Level;
 use super::write::{USAGE_SUMS, coverage_sums};
 
@@ -79,8 +79,7 @@ pub(super) fn is_rolled(db: &Connection, hour: i64) -> Result<bool> {
 
 /// Adds a minute to its hour and day, which were rolled before.
 pub(super) fn late(db: &Connection, calendar: &Calendar, minute: i64) -> Result<()> {
-    let hour = minute - minute.rem_euclid(HOUR);
-    for (level, window) in [(Level::Hour, hour), (Level::Day, calendar.day(minute))] {
+    for (level, window) in [(Level::Hour, hour_of(minute)), (Level::Day, calendar.day(minute))] {
         coverage(db, calendar, level, window, minute, minute + MINUTE)?;
         usage_of_minutes(db, level, window, minute, minute + MINUTE)?;
     }

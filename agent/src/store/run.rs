@@ -27,6 +27,11 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
+    /// That of this machine, of which somebody says that it is right, or nobody does.
+    pub(crate) const fn of_machine(synchronised: bool) -> Self {
+        if synchronised { Self::Synced } else { Self::Unsynced }
+    }
+
     /// As it is stored.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

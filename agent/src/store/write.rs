@@ -8,7 +8,7 @@ use lanscribe_core::rollup::{Minute, RowKey, Usage};
 use lanscribe_core::time::Span;
 use rusqlite::{Connection, OptionalExtension as _, Result, Statement};
 
-use super::calendar::{Calendar, HOUR};
+use super::calendar::{Calendar, HOUR, hour_of};
 use super::dimensions::{Dimensions, integer, text};
 use super::level::Level;
 use super::{Clock, Correction, Run, Store, StoreError, correct, roll, set_meta};
@@ -160,10 +160,6 @@ fn write_all(
     }
     set_meta(db, "next_flow", next)?;
     Ok((hour, next))
-}
-
-fn hour_of(window: i64) -> i64 {
-    window - window.rem_euclid(HOUR)
 }
 
 fn write_addresses(db: &Connection, dimensions: &Dimensions, batch: &Batch) -> Result<()> {

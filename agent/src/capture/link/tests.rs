@@ -1,3 +1,5 @@
+//! Links that come and go, on a sysfs of files: what is told of them, how much, and when it is the end.
+
 use std::fs;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
