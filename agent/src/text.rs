@@ -3,17 +3,8 @@
 use std::fmt::Write as _;
 
 use jiff::SignedDuration;
+pub(crate) use lanscribe_core::text::is_hidden;
 use lanscribe_core::time::Span;
-
-/// Characters that show nothing but change what is shown: controls, and those of Unicode's categories Cf, Zl and Zp
-/// (Unicode 16), bidirectional marks among them.
-pub(crate) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(u32::from(c),
-            0xad | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2 | 0x180e | 0x200b..=0x200f
-            | 0x2028..=0x202e | 0x2060..=0x2064 | 0x2066..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0x110bd | 0x110cd
-            | 0x13430..=0x1343f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0001 | 0xe0020..=0xe007f)
-}
 
 /// The text with hidden characters written out: `\u{202e}`. What is learnt is clean already; this is the second fence.
 pub(crate) fn visible(text: &str) -> String {

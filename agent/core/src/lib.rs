@@ -23,5 +23,6 @@ pub mod service;
 pub mod stats;
 pub mod talk;
 pub mod tap;
+pub mod text;
 pub mod time;
 pub mod wire;
