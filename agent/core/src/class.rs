@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::device::DeviceId;
+use crate::names::Name;
 
 /// What a frame is to this LAN; fixed for a flow by its first packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,14 +39,14 @@ impl Class {
 }
 
 /// The other side of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
     /// Nobody: the frame is not IP.
     None,
     /// Whoever was folded.
     Other,
-    /// An address that is not on this LAN.
-    Remote(IpAddr),
+    /// An address that is not on this LAN, and what it is called, where that is known.
+    Remote(IpAddr, Option<Name>),
     /// A multicast or broadcast address.
     Group(IpAddr),
     /// A station of this LAN.

@@ -76,6 +76,49 @@ const SERVICES: &[(u8, u16, &str)] = &[
     (UDP, 56700, "lifx"),
 ];
 
+/// What is spoken, and how that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// IANA's name of the service, or the usual one.
+    pub name: &'static str,
+    /// What says so.
+    pub by: Evidence,
+}
+
+/// What says which service it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// What was said.
+    Parsed,
+    /// The port alone.
+    Port,
+}
+
+impl Evidence {
+    /// As it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Parsed => "parsed",
+            Self::Port => "port",
+        }
+    }
+}
+
+impl Service {
+    /// The service at `port` of IP protocol `protocol`, as far as the port tells.
+    #[must_use]
+    pub fn by_port(protocol: u8, port: u16) -> Option<Self> {
+        name(protocol, port).map(|name| Self { name, by: Evidence::Port })
+    }
+
+    /// The service that was recognised by what was said.
+    #[must_use]
+    pub const fn parsed(name: &'static str) -> Self {
+        Self { name, by: Evidence::Parsed }
+    }
+}
+
 /// The service at `port` of IP protocol `protocol`.
 #[must_use]
 pub fn name(protocol: u8, port: u16) -> Option<&'static str> {

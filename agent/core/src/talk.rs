@@ -55,7 +55,7 @@ pub(crate) fn largest<'a>(
         let counts = flow.part.counters.map(|c| Count { frames: c.packets, bytes: c.bytes });
         for (key, usage) in rollup::rows(flow, counts, 0).filter(|(key, _)| key.device == device) {
             let (protocol, port) = (key.protocol, key.port);
-            let peer = peer(key.endpoint, devices);
+            let peer = peer(&key.endpoint, devices);
             let none = Count::default();
             let talk = talks.entry((peer, protocol, port)).or_insert(Talk {
                 peer,
@@ -78,10 +78,10 @@ pub(crate) fn largest<'a>(
     talks
 }
 
-fn peer(endpoint: Endpoint, devices: &Devices) -> Peer {
-    match endpoint {
+fn peer(endpoint: &Endpoint, devices: &Devices) -> Peer {
+    match *endpoint {
         Endpoint::None | Endpoint::Other => Peer::None,
-        Endpoint::Remote(address) | Endpoint::Group(address) | Endpoint::Local(address) => {
+        Endpoint::Remote(address, _) | Endpoint::Group(address) | Endpoint::Local(address) => {
             Peer::Address(address)
         }
         Endpoint::Device(id) => devices.mac(id).map_or(Peer::None, Peer::Device),

@@ -140,7 +140,7 @@ proptest! {
             prop_assert!(minute.rows.is_sorted_by(|a, b| a.0 < b.0), "rows of {:?}", minute.window);
         }
         let (apart, together) = (joined(apart), joined([batch]));
-        prop_assert_eq!(usage(&together, |key| *key), usage(&apart, |key| *key));
+        prop_assert_eq!(usage(&together, RowKey::clone), usage(&apart, RowKey::clone));
         prop_assert_eq!(coverage(&together), coverage(&apart));
         prop_assert_eq!(folded(&together), folded(&apart));
         prop_assert_eq!(together.flows, apart.flows);

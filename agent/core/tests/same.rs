@@ -23,7 +23,7 @@ fn alike(told: &Told, expected: &Told) -> TestCaseResult {
         let (told, expected) = (told.minutes.get(n), expected.minutes.get(n));
         let rows = told.into_iter().chain(expected).map(|minute| minute.rows.len()).max().unwrap_or(0);
         for row in 0..rows {
-            let of = |minute: Option<&Minute>| minute.and_then(|minute| minute.rows.get(row).copied());
+            let of = |minute: Option<&Minute>| minute.and_then(|minute| minute.rows.get(row).cloned());
             prop_assert_eq!(of(told), of(expected), "row {} of minute {}", row, n);
         }
         prop_assert_eq!(told, expected, "minute {}", n);

@@ -15,6 +15,9 @@ use crate::vendor::Registry;
 /// Endpoint ids that are remembered; beyond that the file is asked again.
 const REMEMBERED: usize = 16_384;
 
+/// Sources of names, the most trusted first: as [`NameSource`](lanscribe_core::names::NameSource) has them.
+const TRUST: &str = "sni quic http dns mdns ptr";
+
 /// Ids by what they stand for, and what devices and interfaces are to the configuration.
 #[derive(Debug, Default)]
 pub(super) struct Dimensions {
@@ -219,32 +222,38 @@ impl Dimensions {
     }
 
     /// The file's id of an endpoint that was used at `millis`.
-    pub(super) fn endpoint(&mut self, db: &Connection, endpoint: Endpoint, millis: i64) -> Result<i64> {
+    pub(super) fn endpoint(&mut self, db: &Connection, endpoint: &Endpoint, millis: i64) -> Result<i64> {
         /// Ids of the rows that the schema makes.
         const NONE: i64 = 0;
         const OTHER: i64 = 1;
-        let (kind, address, device) = match endpoint {
+        let (kind, address, name, device) = match endpoint {
             Endpoint::None => return Ok(NONE),
             Endpoint::Other => return Ok(OTHER),
-            Endpoint::Remote(address) => ("remote", text(address), 0),
-            Endpoint::Group(address) => ("group", text(address), 0),
-            Endpoint::Local(address) => ("device", text(address), 0),
-            Endpoint::Device(device) => ("device", String::new(), self.device(device)),
+            Endpoint::Remote(address, name) => ("remote", text(*address), name.as_ref(), 0),
+            Endpoint::Group(address) => ("group", text(*address), None, 0),
+            Endpoint::Local(address) => ("device", text(*address), None, 0),
+            Endpoint::Device(device) => ("device", String::new(), None, self.device(*device)),
         };
         let day = millis.div_euclid(86_400_000);
-        if let Some(&(id, last_day)) = self.endpoints.get(&endpoint)
+        if let Some(&(id, last_day)) = self.endpoints.get(endpoint)
             && last_day >= day
         {
             self.spare(id);
             return Ok(id);
         }
-        let sql = "INSERT INTO endpoint (kind, address, device, last_day) VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT(kind, address, name, device) DO UPDATE SET last_day = max(last_day, excluded.last_day) RETURNING id";
-        let id = db.prepare_cached(sql)?.query_row((kind, address, device, day), |row| row.get(0))?;
+        let (name, source) = name.map_or(("", ""), |name| (&*name.text, name.source.as_str()));
+        // Of several sources of one name the most trusted stays.
+        let sql = "INSERT INTO endpoint (kind, address, name, name_source, device, last_day) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT(kind, address, name, device) DO UPDATE SET last_day = max(last_day, excluded.last_day),
+              name_source = CASE WHEN instr(?7, excluded.name_source) < instr(?7, name_source)
+                THEN excluded.name_source ELSE name_source END
+            RETURNING id";
+        let row = (kind, address, name, source, device, day, TRUST);
+        let id = db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
         if self.endpoints.len() >= REMEMBERED {
             self.endpoints.clear();
         }
-        self.endpoints.insert(endpoint, (id, day));
+        self.endpoints.insert(endpoint.clone(), (id, day));
         self.spare(id);
         Ok(id)
     }

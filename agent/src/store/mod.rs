@@ -41,7 +41,7 @@ use error::OpenError;
 /// `PRAGMA application_id`: "LANS".
 const APPLICATION_ID: i32 = 0x4c41_4e53;
 /// Tables of each version of the file, in order: a file of version n lacks those from n on.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
 /// The views of this program.
 const VIEWS: &str = include_str!("views.sql");
 /// How long a lock of somebody else is waited for, unless told.

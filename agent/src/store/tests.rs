@@ -21,6 +21,7 @@ use lanscribe_core::flow::record::{EndReason, FlowRecord};
 use lanscribe_core::packet::Trouble;
 use lanscribe_core::pipeline::Batch;
 use lanscribe_core::rollup::{Class, Coverage, Endpoint, Minute, RowKey, Usage};
+use lanscribe_core::service::Service;
 use lanscribe_core::time::{Span, Timestamp};
 use rusqlite::types::FromSql;
 
@@ -72,7 +73,7 @@ fn count(frames: u64, bytes: u64) -> Count {
 }
 
 pub(crate) fn remote(n: u32) -> Endpoint {
-    Endpoint::Remote(IpAddr::V4(Ipv4Addr::from(0x0800_0000 + n)))
+    Endpoint::Remote(IpAddr::V4(Ipv4Addr::from(0x0800_0000 + n)), None)
 }
 
 /// A row of device 1 with an address outside, `bytes` up and twice as many down.
@@ -162,7 +163,9 @@ pub(crate) fn flow(id: u64, start: Timestamp) -> FlowRecord {
         tcp_flags: Some((2, 18)),
         conn_state: "S1",
         end_reason: EndReason::Idle,
-        service: Some("https"),
+        service: Service::by_port(6, 443),
+        name: None,
+        hidden: None,
         rtt_us: None,
     }
 }

@@ -1,5 +1,6 @@
 //! A flush: everything of a batch in one transaction, then the hours that are over.
 
+use lanscribe_core::flow::naming::Hidden;
 use lanscribe_core::flow::record::FlowRecord;
 use lanscribe_core::learn::News;
 use lanscribe_core::packet::Trouble;
@@ -275,7 +276,7 @@ fn usage_row(
     Ok([
         window,
         dimensions.device(key.device),
-        dimensions.endpoint(db, key.endpoint, window)?,
+        dimensions.endpoint(db, &key.endpoint, window)?,
         key.protocol.into(),
         key.port.into(),
         i64::from(key.class as u8),
@@ -292,14 +293,15 @@ fn write_flows(db: &Connection, dimensions: &mut Dimensions, batch: &Batch, base
     let mut insert = db.prepare_cached(
         "INSERT INTO flow (reported, device, id, part, side, start, end, interface, vlan, local_address, local_port,
            endpoint, remote_address, remote_port, protocol, direction, opened_by, bytes_up, bytes_down, ip_bytes_up,
-           ip_bytes_down, packets_up, packets_down, tcp_flags_up, tcp_flags_down, conn_state, end_reason, service, rtt_us)
+           ip_bytes_down, packets_up, packets_down, tcp_flags_up, tcp_flags_down, conn_state, end_reason, service, service_source, name,
+           name_source, hidden, rtt_us)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-           ?24, ?25, ?26, ?27, ?28, ?29)",
+           ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)",
     )?;
     let mut records: Vec<&FlowRecord> = batch.flows.iter().collect();
     records.sort_unstable_by_key(|r| (r.reported, dimensions.device(r.device), r.id, r.part, r.side));
     for record in &records {
-        let endpoint = dimensions.endpoint(db, record.endpoint, record.end.as_millis())?;
+        let endpoint = dimensions.endpoint(db, &record.endpoint, record.end.as_millis())?;
         let interface = dimensions.interface(db, record.interface)?;
         insert.execute(rusqlite::params![
             record.reported.as_millis(),
@@ -329,7 +331,11 @@ fn write_flows(db: &Connection, dimensions: &mut Dimensions, batch: &Batch, base
             record.tcp_flags.map(|flags| flags.1),
             record.conn_state,
             record.end_reason as u8,
-            record.service,
+            record.service.map(|service| service.name),
+            record.service.map(|service| service.by.as_str()),
+            record.name.as_ref().map(|name| &*name.text),
+            record.name.as_ref().map(|name| name.source.as_str()),
+            record.hidden.map(Hidden::as_str),
             record.rtt_us,
         ])?;
     }

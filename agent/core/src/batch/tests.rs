@@ -25,12 +25,12 @@ fn count(frames: u64, bytes: u64) -> Count {
 /// A row of one frame for each of these protocols, each with an endpoint of its own.
 fn minute(n: usize, protocols: &[u16]) -> Minute {
     let rows = (0..).zip(protocols).map(|(remote, &protocol)| {
-        let endpoint = Endpoint::Remote(IpAddr::V4(u32::into(remote)));
+        let endpoint = Endpoint::Remote(IpAddr::V4(u32::into(remote)), None);
         let key = RowKey { device: DeviceId(1), endpoint, protocol, port: 443, class: Class::Remote };
         (key, Usage { up: count(1, 60), ..Usage::default() })
     });
     let mut rows: Vec<_> = rows.collect();
-    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows.sort_unstable_by_key(|(key, _)| key.clone());
     let captured = count(rows.len() as u64, 60 * rows.len() as u64);
     let coverage = Coverage { observed: MINUTE, captured, ..Coverage::default() };
     Minute { window: window(n), coverage, rows }
@@ -64,6 +64,8 @@ fn flow(id: u64) -> FlowRecord {
         conn_state: "OTH",
         end_reason: EndReason::Idle,
         service: None,
+        name: None,
+        hidden: None,
         rtt_us: None,
     }
 }
@@ -156,7 +158,7 @@ fn the_oldest_minutes_lose_their_names_first_and_only_as_many_as_must() {
     assert_eq!(lost, Lost { folded: 4, ..Lost::default() });
     assert_eq!(batch.minutes[0].coverage.folded, count(4, 240));
     assert_eq!(batch.minutes[1].coverage.folded, Count::default());
-    let row = |(key, usage): &(RowKey, Usage)| (key.device.0, key.endpoint, key.protocol, usage.up);
+    let row = |(key, usage): &(RowKey, Usage)| (key.device.0, key.endpoint.clone(), key.protocol, usage.up);
     let nobodys: Vec<_> = batch.minutes[0].rows.iter().map(row).collect();
     assert_eq!(nobodys, [(0, Endpoint::Other, 6, count(3, 180)), (0, Endpoint::Other, 17, count(1, 60))]);
     assert!(batch.minutes[0].rows.capacity() < 4, "room for {}", batch.minutes[0].rows.capacity());

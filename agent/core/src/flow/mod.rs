@@ -1,6 +1,7 @@
 //! Flows: one bounded entry per conversation (biflow, RFC 5103), seen from the device that it belongs to.
 
 pub mod key;
+pub mod naming;
 pub mod record;
 pub mod table;
 pub mod tcp;
@@ -10,9 +11,11 @@ use std::net::IpAddr;
 use crate::addr::{MacAddr, is_group};
 use crate::class::{Class, Endpoint};
 use crate::device::{Count, DeviceId};
+use crate::names::Name;
 use crate::time::{Span, Timestamp};
 
 use key::Key;
+use naming::Naming;
 use tcp::Handshake;
 
 /// How long a flow may be silent or go on before it is reported.
@@ -64,12 +67,12 @@ pub struct End {
 
 impl End {
     /// What the other side of a row is called.
-    fn as_endpoint(&self) -> Endpoint {
+    fn as_endpoint(&self, name: Option<&Name>) -> Endpoint {
         match self.station {
             true if self.device == DeviceId::OTHER => Endpoint::Local(self.address),
             true => Endpoint::Device(self.device),
             false if is_group(self.address) => Endpoint::Group(self.address),
-            false => Endpoint::Remote(self.address),
+            false => Endpoint::Remote(self.address, name.cloned()),
         }
     }
 }
@@ -108,6 +111,8 @@ pub struct Flow {
     /// Which ends have sent anything yet.
     pub(crate) spoke: [bool; 2],
     pub(crate) handshake: Handshake,
+    /// What it was learnt to be.
+    pub(crate) naming: Naming,
     pub(crate) delta: Delta,
 }
 

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::naming::Hidden;
 use super::{Counter, Flow};
 use crate::class::{Class, Endpoint};
 use crate::device::DeviceId;
-use crate::service;
+use crate::names::Name;
+use crate::service::Service;
 use crate::time::{Span, Timestamp};
 
 /// Records are clustered in windows of this length.
@@ -70,8 +72,12 @@ pub struct FlowRecord {
     pub conn_state: &'static str,
     /// Why it was written.
     pub end_reason: EndReason,
-    /// Service by its port.
-    pub service: Option<&'static str>,
+    /// What is spoken, and how that is known.
+    pub service: Option<Service>,
+    /// The name that was asked for: of the side that serves.
+    pub name: Option<Name>,
+    /// What hides names in it.
+    pub hidden: Option<Hidden>,
     /// Round trip of the handshake in microseconds.
     pub rtt_us: Option<u32>,
 }
@@ -112,7 +118,9 @@ impl Flow {
                 tcp_flags: (protocol == 6).then_some((part.tcp_flags[local], part.tcp_flags[remote])),
                 conn_state,
                 end_reason,
-                service: service::name(protocol, self.port),
+                service: self.naming.service.or_else(|| Service::by_port(protocol, self.port)),
+                name: self.naming.name.clone(),
+                hidden: self.naming.hidden,
                 rtt_us: self.handshake.rtt_us(),
             }
         };
@@ -128,7 +136,9 @@ impl Flow {
         match self.class {
             Class::Multicast => Endpoint::Group(self.ends[way].address),
             Class::Link => Endpoint::None,
-            Class::Remote | Class::Lan | Class::Transit => self.ends[way].as_endpoint(),
+            Class::Remote | Class::Lan | Class::Transit => {
+                self.ends[way].as_endpoint(self.naming.row_name(way))
+            }
         }
     }
 

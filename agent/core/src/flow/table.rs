@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::key::{Key, Kind};
+use super::naming::Naming;
 use super::record::{EndReason, FlowRecord};
 use super::{Delta, End, Flow, Part, Seen, Timeouts, tcp::Handshake};
 use crate::addr::MacAddr;
@@ -194,6 +195,7 @@ impl FlowTable {
             parts: 0,
             spoke: [false; 2],
             handshake: Handshake::default(),
+            naming: Naming::new(probe, &opening),
             delta: Delta { window: seen.window, counts: Default::default(), started: 1 },
         });
         let Self { index, flows, .. } = self;

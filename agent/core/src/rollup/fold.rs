@@ -1,7 +1,7 @@
 //! Folding: which rows lose their names when there are more than the limits allow, the smallest first.
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::{Class, Endpoint, RowKey, RowLimits, Usage};
 use crate::decode::OTHER_PROTOCOL;
@@ -10,27 +10,27 @@ use crate::device::{Count, DeviceId};
 type Rows = Vec<(RowKey, Usage)>;
 
 /// The row of a device for whatever it did with nobody in particular.
-fn to_other(key: RowKey) -> RowKey {
+fn to_other(key: &RowKey) -> RowKey {
     let endpoint = if key.class == Class::Link { Endpoint::None } else { Endpoint::Other };
-    RowKey { endpoint, port: 0, ..key }
+    RowKey { device: key.device, endpoint, protocol: key.protocol, port: 0, class: key.class }
 }
 
 /// The row for whatever nobody in particular did. Of protocols only those of IP are kept: there are 256 of them,
 /// while an attacker has 65,536 EtherTypes.
-pub(super) fn to_nobody(key: RowKey) -> RowKey {
+pub(super) fn to_nobody(key: &RowKey) -> RowKey {
     let protocol = if key.class == Class::Link { OTHER_PROTOCOL } else { key.protocol };
     RowKey { device: DeviceId::OTHER, protocol, ..to_other(key) }
 }
 
 /// The row for whatever nobody in particular did in a class.
-pub(super) fn to_class(key: RowKey) -> RowKey {
+pub(super) fn to_class(key: &RowKey) -> RowKey {
     RowKey { protocol: OTHER_PROTOCOL, ..to_nobody(key) }
 }
 
 /// Renames all rows and puts them in order, in no more memory than they need. Returns the frames that lost a name.
-pub(super) fn all(rows: &mut Rows, to: fn(RowKey) -> RowKey) -> Count {
-    let folded = merge_where(rows, to, |key, _| to(*key) != *key);
-    rows.sort_unstable_by_key(|(key, _)| *key);
+pub(super) fn all(rows: &mut Rows, to: fn(&RowKey) -> RowKey) -> Count {
+    let folded = merge_where(rows, to, |key, _| to(key) != *key);
+    rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     rows.shrink_to_fit();
     folded
 }
@@ -39,7 +39,7 @@ pub(super) fn all(rows: &mut Rows, to: fn(RowKey) -> RowKey) -> Count {
 pub(super) fn to_limits(rows: &mut Rows, limits: RowLimits) -> Count {
     let mut folded = fold_endpoints(rows, limits.endpoints);
     folded.merge(fold_rows(rows, limits.rows));
-    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     folded
 }
 
@@ -47,22 +47,22 @@ pub(super) fn to_limits(rows: &mut Rows, limits: RowLimits) -> Count {
 pub(super) fn add(rows: &mut Rows, more: Rows) {
     let known = rows.len();
     for (key, usage) in more {
-        match rows[..known].binary_search_by_key(&key, |(key, _)| *key) {
+        match rows[..known].binary_search_by(|(known, _)| known.cmp(&key)) {
             Ok(at) => rows[at].1.merge(&usage),
             Err(_) => rows.push((key, usage)),
         }
     }
     if rows.len() > known {
-        rows.sort_by_key(|(key, _)| *key);
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
     }
 }
 
 /// Keeps the largest `limit - 1` endpoints of each device that has more than `limit`, and one `other`.
 fn fold_endpoints(rows: &mut Rows, limit: usize) -> Count {
     let named = |key: &RowKey| !matches!(key.endpoint, Endpoint::None | Endpoint::Other);
-    let mut sizes: HashMap<(DeviceId, Endpoint), u64, RandomState> = HashMap::default();
+    let mut sizes: HashMap<(DeviceId, &Endpoint), u64, RandomState> = HashMap::default();
     for (key, usage) in rows.iter().filter(|(key, _)| named(key)) {
-        *sizes.entry((key.device, key.endpoint)).or_default() += usage.up.bytes + usage.down.bytes;
+        *sizes.entry((key.device, &key.endpoint)).or_default() += usage.up.bytes + usage.down.bytes;
     }
     if sizes.len() <= limit {
         return Count::default();
@@ -70,18 +70,18 @@ fn fold_endpoints(rows: &mut Rows, limit: usize) -> Count {
     let mut ranking: Vec<_> =
         sizes.into_iter().map(|((device, endpoint), bytes)| (device, bytes, endpoint)).collect();
     ranking.sort_unstable_by(|a, b| (a.0, b.1, a.2).cmp(&(b.0, a.1, b.2)));
-    let mut out: HashMap<(DeviceId, Endpoint), (), RandomState> = HashMap::default();
+    let mut out: HashSet<(DeviceId, Endpoint), RandomState> = HashSet::default();
     for of_device in ranking.chunk_by(|a, b| a.0 == b.0).filter(|r| r.len() > limit) {
         out.extend(
             of_device[limit.saturating_sub(1)..]
                 .iter()
-                .map(|(device, _, endpoint)| ((*device, *endpoint), ())),
+                .map(|(device, _, endpoint)| (*device, (*endpoint).clone())),
         );
     }
     if out.is_empty() {
         return Count::default();
     }
-    merge_where(rows, to_other, |key, _| named(key) && out.contains_key(&(key.device, key.endpoint)))
+    merge_where(rows, to_other, |key, _| named(key) && out.contains(&(key.device, key.endpoint.clone())))
 }
 
 /// Keeps the largest rows so that at most `limit` are left, and the rest is nobody's.
@@ -90,22 +90,23 @@ fn fold_rows(rows: &mut Rows, limit: usize) -> Count {
         return Count::default();
     }
     // Rows that are nobody's already cannot be folded; there are at most five classes of 256 protocols.
-    let is_nobodys = |key: &RowKey| *key == to_nobody(*key);
-    let size = |key: &RowKey, usage: &Usage| (std::cmp::Reverse(usage.up.bytes + usage.down.bytes), *key);
+    let is_nobodys = |key: &RowKey| *key == to_nobody(key);
+    let size =
+        |key: &RowKey, usage: &Usage| (std::cmp::Reverse(usage.up.bytes + usage.down.bytes), key.clone());
     let mut order: Vec<_> =
         rows.iter().filter(|(key, _)| !is_nobodys(key)).map(|(key, usage)| size(key, usage)).collect();
     order.sort_unstable();
     // Room for the rows that the rest is folded into.
-    let mut targets: Vec<_> = rows.iter().map(|(key, _)| to_nobody(*key)).collect();
+    let mut targets: Vec<_> = rows.iter().map(|(key, _)| to_nobody(key)).collect();
     targets.sort_unstable();
     targets.dedup();
     let keep = limit.saturating_sub(targets.len()).min(order.len());
-    let Some(first_out) = order.get(keep).copied() else { return Count::default() };
+    let Some(first_out) = order.get(keep).cloned() else { return Count::default() };
     merge_where(rows, to_nobody, |key, usage| !is_nobodys(key) && size(key, usage) >= first_out)
 }
 
 /// Renames the rows that `which` picks and adds those up that are one then. Returns the frames that were renamed.
-fn merge_where(rows: &mut Rows, to: fn(RowKey) -> RowKey, which: impl Fn(&RowKey, &Usage) -> bool) -> Count {
+fn merge_where(rows: &mut Rows, to: fn(&RowKey) -> RowKey, which: impl Fn(&RowKey, &Usage) -> bool) -> Count {
     let mut folded = Count::default();
     let mut merged: HashMap<RowKey, Usage, RandomState> = HashMap::default();
     for (key, usage) in rows.drain(..) {
@@ -114,7 +115,7 @@ fn merge_where(rows: &mut Rows, to: fn(RowKey) -> RowKey, which: impl Fn(&RowKey
         if out && key.endpoint != Endpoint::Other {
             folded.merge(usage.accounted(key.class));
         }
-        merged.entry(if out { to(key) } else { key }).or_default().merge(&usage);
+        merged.entry(if out { to(&key) } else { key }).or_default().merge(&usage);
     }
     rows.extend(merged);
     folded
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     fn row(device: u32, remote: u32, bytes: u64) -> (RowKey, Usage) {
-        let endpoint = Endpoint::Remote(std::net::IpAddr::V4(remote.into()));
+        let endpoint = Endpoint::Remote(std::net::IpAddr::V4(remote.into()), None);
         let key = RowKey { device: DeviceId(device), endpoint, protocol: 6, port: 443, class: Class::Remote };
         (key, Usage { up: Count { frames: 1, bytes }, ..Usage::default() })
     }

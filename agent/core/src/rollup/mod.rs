@@ -18,7 +18,7 @@ use crate::packet::Trouble;
 use crate::time::{MINUTE, Span, Timestamp};
 
 /// What rows are told apart by, within a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowKey {
     /// Whose row it is.
     pub device: DeviceId,
@@ -303,7 +303,7 @@ impl Rollup {
             let count = usage.accounted(key.class);
             window.folded.merge(count);
             self.folded += count.frames;
-            key = fold::to_nobody(key);
+            key = fold::to_nobody(&key);
         }
         window.rows.entry(key).or_default().merge(&usage);
     }
@@ -326,7 +326,7 @@ impl Rollup {
         if !again.is_empty() {
             fold::add(&mut rows, again);
         }
-        known.extend(rows.iter().map(|(key, _)| *key));
+        known.extend(rows.iter().map(|(key, _)| key.clone()));
         self.closed.truncate(REMEMBERED - 1);
         self.closed.push_front((window.start, known));
         self.folded += by_limits.frames;
@@ -391,7 +391,7 @@ mod tests {
         let mut rollup = Rollup::new(RowLimits { endpoints: 4, rows: 8 });
         rollup.open(Timestamp(0), Timestamp(0));
         for n in 0..1000_u32 {
-            let endpoint = Endpoint::Remote(std::net::IpAddr::V4(n.into()));
+            let endpoint = Endpoint::Remote(std::net::IpAddr::V4(n.into()), None);
             let key = RowKey { device: DeviceId(n), endpoint, protocol: 6, port: 443, class: Class::Remote };
             rollup.add(Timestamp(0), key, Usage { up: Count { frames: 1, bytes: 60 }, ..Usage::default() });
         }

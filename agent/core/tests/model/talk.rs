@@ -8,7 +8,7 @@ use lanscribe_core::flow::record::{EndReason, FlowRecord};
 use lanscribe_core::flow::{Counter, Timeouts};
 use lanscribe_core::packet::Tcp;
 use lanscribe_core::rollup::{Class, Endpoint};
-use lanscribe_core::service;
+use lanscribe_core::service::{self, Service};
 use lanscribe_core::time::{Span, Timestamp};
 
 /// One side, as the first packet showed it.
@@ -148,7 +148,7 @@ impl Talk {
             _ if side.station && side.device == DeviceId::OTHER => Endpoint::Local(side.address),
             _ if side.station => Endpoint::Device(side.device),
             _ if group => Endpoint::Group(side.address),
-            _ => Endpoint::Remote(side.address),
+            _ => Endpoint::Remote(side.address, None),
         }
     }
 
@@ -202,7 +202,9 @@ impl Talk {
                 tcp_flags: (protocol == 6).then(|| (flags(own), flags(other))),
                 conn_state: self.conn_state(opener.unwrap_or(0)),
                 end_reason,
-                service: service::name(protocol, port),
+                service: Service::by_port(protocol, port),
+                name: None,
+                hidden: None,
                 rtt_us: self.rtt(),
             });
         }

@@ -90,7 +90,7 @@ fn joined(told: &Told) -> BTreeMap<Timestamp, (u64, u64, String)> {
         entry.0 += minute.coverage.captured.frames;
         entry.1 += minute.coverage.captured.bytes;
         for (key, usage) in &minute.rows {
-            entry.2.entry(*key).or_default().merge(usage);
+            entry.2.entry(key.clone()).or_default().merge(usage);
         }
     }
     minutes

@@ -127,7 +127,7 @@ fn a_minute_that_comes_in_pieces_keeps_to_its_rows() {
     let told = run(&config, &ops);
     law(&told, &ops).unwrap();
     let rows: std::collections::BTreeSet<_> =
-        told.minutes.iter().flat_map(|m| &m.rows).map(|(key, _)| *key).collect();
+        told.minutes.iter().flat_map(|m| &m.rows).map(|(key, _)| key).collect();
     assert!(
         told.minutes.len() > 200 && rows.len() <= 8 + 5,
         "{} pieces, {} rows",

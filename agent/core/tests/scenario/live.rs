@@ -297,7 +297,7 @@ fn talks_are_what_would_be_reported_if_the_capture_ended_now() {
         for record in records.iter().filter(|record| record.device != DeviceId::OTHER) {
             let peer = match record.endpoint {
                 Endpoint::Device(id) => Peer::Device(macs[&id]),
-                Endpoint::Remote(address) | Endpoint::Group(address) | Endpoint::Local(address) => {
+                Endpoint::Remote(address, _) | Endpoint::Group(address) | Endpoint::Local(address) => {
                     Peer::Address(address)
                 }
                 Endpoint::None | Endpoint::Other => Peer::None,

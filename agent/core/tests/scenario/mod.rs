@@ -56,7 +56,7 @@ fn in_a_row(frames: impl IntoIterator<Item = Frame>) -> Vec<(Span, Frame)> {
 fn rows_of(told: &Told, mac: MacAddr, class: Class) -> Vec<(RowKey, Usage)> {
     let id = told.devices.values().find(|device| device.mac == Some(mac)).map(|device| device.id);
     let rows = told.minutes.iter().flat_map(|minute| &minute.rows);
-    rows.filter(|(key, _)| Some(key.device) == id && key.class == class).copied().collect()
+    rows.filter(|(key, _)| Some(key.device) == id && key.class == class).cloned().collect()
 }
 
 /// Bytes up and down of these rows.

@@ -45,7 +45,7 @@ fn traffic_of_three_devices_through_one_router_gives_the_bytes_to_the_three() {
     for n in 1..=3 {
         let rows = rows_of(&told, device(n), Class::Remote);
         assert_eq!(bytes(&rows), (HEADERS + u64::from(n) * 100, HEADERS + u64::from(n) * 200));
-        assert_eq!((rows[0].0.endpoint, rows[0].0.port), (Endpoint::Remote(ip(INTERNET)), 443));
+        assert_eq!((rows[0].0.endpoint.clone(), rows[0].0.port), (Endpoint::Remote(ip(INTERNET), None), 443));
     }
     assert_eq!(rows_of(&told, ROUTER, Class::Remote), []);
     assert_eq!(classes(&told), [Class::Remote]);
@@ -137,7 +137,7 @@ fn a_local_address_behind_a_gateway_is_a_remote_endpoint() {
         udp((ROUTER, ELSEWHERE), (device(1), home(1)), (22, 50_000), 20),
     ]);
     let rows = rows_of(&told, device(1), Class::Remote);
-    assert_eq!(rows[0].0.endpoint, Endpoint::Remote(ip(ELSEWHERE)));
+    assert_eq!(rows[0].0.endpoint, Endpoint::Remote(ip(ELSEWHERE), None));
     assert_eq!(bytes(&rows), (HEADERS + 10, HEADERS + 20));
     assert_eq!(rows_of(&told, ROUTER, Class::Lan), []);
 }
@@ -156,7 +156,7 @@ fn traffic_between_vlans_seen_twice_goes_to_each_station_as_remote() {
     let told = watched([from_the_internet()].into_iter().chain(there.clone()).chain(back).chain(there));
     for (station, other) in [(a, b), (b, a)] {
         let rows = rows_of(&told, station.0, Class::Remote);
-        assert_eq!((rows.len(), rows[0].0.endpoint), (1, Endpoint::Remote(ip(other.1))));
+        assert_eq!((rows.len(), rows[0].0.endpoint.clone()), (1, Endpoint::Remote(ip(other.1), None)));
         assert_eq!((rows[0].1.up.frames + rows[0].1.down.frames, rows[0].1.flows), (3, 1));
     }
     assert_eq!(classes(&told), [Class::Remote]);
