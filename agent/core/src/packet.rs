@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::addr::MacAddr;
+use crate::decode::{be16, protocol};
 
 /// One frame, flat: what the link and IP headers say, and a borrowed slice of what lies above IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,25 @@ pub struct Packet<'a> {
     pub trouble: Option<Trouble>,
     /// What was captured above IP (transport header included), or above the link header where `ip` is `None`.
     pub payload: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// What was captured above the header of TCP or UDP, within the length that the header of UDP gives. `None` for
+    /// other protocols, for what is no first fragment, and where the header was cut.
+    #[must_use]
+    pub fn said(&self) -> Option<&'a [u8]> {
+        let ip = self.ip.as_ref().filter(|ip| ip.fragment.is_none_or(|fragment| fragment.first))?;
+        match ip.protocol {
+            protocol::TCP => self.payload.get(usize::from(self.payload.get(12)? >> 4) * 4..),
+            protocol::UDP => {
+                let length = be16(self.payload, 4).map_or(0, usize::from);
+                // Length 0 is a jumbogram (RFC 2675) or offload: to the end of the packet.
+                let end = if length < 8 { self.payload.len() } else { length.min(self.payload.len()) };
+                self.payload.get(8..end)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What the outermost IP header says.

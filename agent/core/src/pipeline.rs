@@ -10,12 +10,15 @@ use crate::class::Class;
 use crate::decode::{LinkType, decode};
 use crate::device::{DeviceId, Devices, Traffic};
 use crate::flow::key::Key;
+use crate::flow::naming::Reads;
 use crate::flow::record::EndReason;
-use crate::flow::table::{Books, FlowTable, Probe, records_limit};
+use crate::flow::table::{Books, FlowTable, Observed, Probe, records_limit};
 use crate::flow::{Seen, Timeouts};
 use crate::fragment::Fragments;
 use crate::lan::{Lan, Source};
 use crate::learn::Pupils;
+use crate::names::Names;
+use crate::names::privacy::Privacy;
 use crate::packet::Packet;
 use crate::rollup::{Minute, Rollup, RowLimits};
 use crate::stats::Stats;
@@ -48,6 +51,8 @@ pub struct Config {
     pub devices: usize,
     /// Rows of a minute.
     pub rows: RowLimits,
+    /// How much of names is kept.
+    pub privacy: Privacy,
 }
 
 impl Default for Config {
@@ -59,6 +64,7 @@ impl Default for Config {
             flows: 16_384,
             devices: 4096,
             rows: RowLimits::default(),
+            privacy: Privacy::default(),
         }
     }
 }
@@ -71,6 +77,7 @@ pub struct Pipeline {
     book: AddressBook,
     fragments: Fragments,
     flows: FlowTable,
+    names: Names,
     books: Books,
     /// The latest packet or tick.
     now: Option<Timestamp>,
@@ -95,11 +102,13 @@ impl Pipeline {
             book: AddressBook::default(),
             fragments: Fragments::default(),
             flows: FlowTable::new(config.flows, config.timeouts),
+            names: Names::new(config.privacy),
             books: Books {
                 rollup: Rollup::new(config.rows),
                 records: Vec::new(),
                 records_limit: records_limit(config.flows),
                 records_dropped: 0,
+                ended: Vec::new(),
             },
             now: None,
             latest: Timestamp(0),
@@ -167,6 +176,7 @@ impl Pipeline {
                 }
                 let link = self.link_ends(&packet, at, wire_len.into());
                 self.learn(&packet, link.src, at);
+                self.hear(&packet, link.src, at);
                 self.account(&packet, link, interface, at, window, wire_len.into());
             }
         }
@@ -212,6 +222,7 @@ impl Pipeline {
     pub fn set_clock(&mut self, by: Span) -> Batch {
         let closed = self.close_before_step(by);
         self.devices.shift(Timestamp(0), by);
+        self.names.claims.shift(Timestamp(0), by);
         self.book.end_all();
         self.note(EventKind::ClockSet { by });
         closed
@@ -224,6 +235,7 @@ impl Pipeline {
         let mut closed = self.close_before_step(by);
         closed.shift(since, by);
         self.devices.shift(since, by);
+        self.names.claims.shift(since, by);
         self.book.shift(since, by);
         self.note(EventKind::ClockCorrected { by });
         closed
@@ -241,6 +253,7 @@ impl Pipeline {
         self.lan.shift(by);
         self.fragments.shift(by);
         self.latest = (self.latest + by).clamped();
+        self.names.shift(by, self.latest);
         self.books.rollup.step_back(self.latest);
         closed
     }
@@ -257,6 +270,7 @@ impl Pipeline {
         self.flows.end(EndReason::Forced, &mut self.books, |_| true);
         self.books.rollup.observed(now);
         self.close_all();
+        self.names.finish();
     }
 
     /// Takes what was closed since the last time.
@@ -268,6 +282,8 @@ impl Pipeline {
             minutes: std::mem::take(&mut self.minutes),
             flows: std::mem::take(&mut self.books.records),
             events: std::mem::take(&mut self.events),
+            dns: self.names.take_questions(&self.devices, self.latest),
+            claims: self.names.claims.take_changes(),
             ..Batch::default()
         }
     }
@@ -315,6 +331,7 @@ impl Pipeline {
             records_dropped: self.books.records_dropped,
             frames_folded: self.books.rollup.folded,
             events_dropped: self.events_dropped,
+            ..self.names.stats()
         }
     }
 
@@ -337,6 +354,17 @@ impl Pipeline {
         Pupils { lan, devices, book, at }.learn(packet, sender, |news| {
             note(events, events_dropped, Event { at, kind: EventKind::Learnt(news) });
         });
+    }
+
+    /// Reads what a device says of itself. What a router passes on is no word about the router.
+    fn hear(&mut self, packet: &Packet<'_>, sender: DeviceId, at: Timestamp) {
+        let Self { devices, book, names, .. } = self;
+        let passed_on = packet.ip.is_some_and(|ip| {
+            devices.is_gateway(sender) && !ip.src.is_unspecified() && !book.is_bound(ip.src, sender)
+        });
+        if !passed_on {
+            names.hear(packet, sender, devices, at);
+        }
     }
 
     /// Finds the flow, or begins one, and counts the packet in it.
@@ -362,19 +390,26 @@ impl Pipeline {
         let ip_len = packet.ip.map_or(0, |ip| ip.len.into());
         let now = self.now.unwrap_or(at);
         let seen = Seen { at, now, window, wire_len, ip_len, tcp, src_device: link.src };
-        let Self { lan, devices, book, flows, books, .. } = self;
-        let appeared = flows
+        let Self { lan, devices, book, flows, names, books, .. } = self;
+        let Observed { flow, way, begun, appeared } = flows
             .observe(&probe, &seen, books, || Known { lan, devices, book }.attribute(packet, ports, link));
+        if begun {
+            names.begin(flow, devices, at);
+        }
+        if flow.naming.reads != Reads::Nothing {
+            names.read(flow, way, packet, devices, at);
+        }
         // Once a flow and minute is enough to say who has which address, and hangs on packets alone.
-        if let Some((class, ends)) = appeared
-            && class != Class::Link
-        {
-            for end in ends {
+        if appeared && flow.class != Class::Link {
+            for end in flow.ends {
                 let known = Known { lan, devices, book };
                 if known.is_station(end.address, end.device) {
                     book.observe(end.address, end.device, Source::Traffic, at);
                 }
             }
+        }
+        while let Some(over) = books.ended.pop() {
+            names.forget(over);
         }
     }
 

@@ -9,6 +9,11 @@ pub(crate) const SIGHTINGS_REFUSED: &str = "address sightings not kept";
 /// What events that nobody took in time are called.
 pub(crate) const EVENTS_DROPPED: &str = "events dropped";
 
+/// What questions are called whose row lost its name.
+pub(crate) const QUESTIONS_FOLDED: &str = "questions kept without their name";
+/// What is called so that devices said of themselves and was not kept.
+pub(crate) const CLAIMS_REFUSED: &str = "names of devices not kept";
+
 /// A snapshot since the start of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -30,6 +35,18 @@ pub struct Stats {
     pub records_dropped: u64,
     /// Frames whose row lost a name because of a limit.
     pub frames_folded: u64,
+    /// Conversations whose name was not read, for want of room or time.
+    pub hellos_lost: u64,
+    /// Names that rows did not get, as their domain had enough of them that day.
+    pub names_folded: u64,
+    /// Addresses whose name was forgotten early.
+    pub lookups_forgotten: u64,
+    /// Questions that were counted as not answered, or not read, for want of room.
+    pub questions_cut: u64,
+    /// Questions whose row lost the name.
+    pub questions_folded: u64,
+    /// What devices said of themselves and was not kept.
+    pub claims_refused: u64,
     /// Events that nobody took in time.
     pub events_dropped: u64,
 }
@@ -37,7 +54,7 @@ pub struct Stats {
 impl Stats {
     /// Each limit's counter with what it means, for events and warnings.
     #[must_use]
-    pub fn limits(&self) -> [(&'static str, u64); 8] {
+    pub fn limits(&self) -> [(&'static str, u64); 14] {
         [
             ("MAC addresses refused as devices", self.devices_refused),
             (SIGHTINGS_REFUSED, self.addresses_refused),
@@ -46,6 +63,12 @@ impl Stats {
             ("flows ended early for room", self.flows_evicted),
             (RECORDS_DROPPED, self.records_dropped),
             (FRAMES_FOLDED, self.frames_folded),
+            ("conversations whose name was not read", self.hellos_lost),
+            ("names kept only as their domain", self.names_folded),
+            ("addresses whose name was forgotten", self.lookups_forgotten),
+            ("questions not followed to their answer", self.questions_cut),
+            (QUESTIONS_FOLDED, self.questions_folded),
+            (CLAIMS_REFUSED, self.claims_refused),
             (EVENTS_DROPPED, self.events_dropped),
         ]
     }

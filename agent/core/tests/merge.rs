@@ -175,6 +175,8 @@ fn batches_merged_within_limits_lose_names_and_detail_and_never_a_sum() {
                 rows,
                 minutes,
                 addresses: few,
+                dns: few,
+                claims: few,
                 events: few,
             });
     let strategy = (traffic::wild(150), traffic::timeouts(), 1..20_usize, order(), limits);

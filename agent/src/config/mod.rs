@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use lanscribe_core::addr::{MacAddr, Prefix};
 use lanscribe_core::flow::Timeouts;
+use lanscribe_core::names::privacy::Privacy;
 use lanscribe_core::pipeline;
 use lanscribe_core::rollup::RowLimits;
 use lanscribe_core::time::Span;
@@ -228,6 +229,7 @@ impl Config {
             flows: self.flows,
             devices: self.devices,
             rows: self.rows,
+            privacy: Privacy::default(),
         }
     }
 }

@@ -7,8 +7,12 @@ use crate::address_book::Interval;
 use crate::device::DeviceChange;
 use crate::flow::record::FlowRecord;
 use crate::learn::News;
+use crate::names::claims::{self, Claim};
+use crate::names::hours::{self, DnsRow};
 use crate::rollup::Minute;
-use crate::stats::{EVENTS_DROPPED, FRAMES_FOLDED, RECORDS_DROPPED, SIGHTINGS_REFUSED};
+use crate::stats::{
+    CLAIMS_REFUSED, EVENTS_DROPPED, FRAMES_FOLDED, QUESTIONS_FOLDED, RECORDS_DROPPED, SIGHTINGS_REFUSED,
+};
 use crate::tap::TapChange;
 use crate::time::{Span, Timestamp};
 
@@ -76,13 +80,25 @@ pub struct BatchLimits {
     /// Intervals of addresses. Beyond it those that began last are dropped; while an address is in use, every
     /// batch tells of it again.
     pub addresses: usize,
+    /// Rows of questions. Beyond it they lose their names.
+    pub dns: usize,
+    /// What devices said of themselves. Beyond it the later ones are dropped.
+    pub claims: usize,
     /// Events. Beyond it the later ones are dropped, but for limits: of each kind of limit there is one event.
     pub events: usize,
 }
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self { flows: 131_072, rows: 131_072, minutes: 7 * 24 * 60, addresses: 65_536, events: 4096 }
+        Self {
+            flows: 131_072,
+            rows: 131_072,
+            minutes: 7 * 24 * 60,
+            addresses: 65_536,
+            dns: 65_536,
+            claims: 32_768,
+            events: 4096,
+        }
     }
 }
 
@@ -97,17 +113,23 @@ pub struct Lost {
     pub minutes: u64,
     /// Intervals of addresses dropped.
     pub addresses: u64,
+    /// Questions whose row lost its name, or was dropped.
+    pub questions: u64,
+    /// What devices said and was dropped.
+    pub claims: u64,
     /// Events dropped.
     pub events: u64,
 }
 
 impl Lost {
-    fn kinds(&self) -> [(&'static str, u64); 5] {
+    fn kinds(&self) -> [(&'static str, u64); 7] {
         [
             (RECORDS_DROPPED, self.flows),
             (FRAMES_FOLDED, self.folded),
             (MINUTES_DROPPED, self.minutes),
             (SIGHTINGS_REFUSED, self.addresses),
+            (QUESTIONS_FOLDED, self.questions),
+            (CLAIMS_REFUSED, self.claims),
             (EVENTS_DROPPED, self.events),
         ]
     }
@@ -126,6 +148,10 @@ pub struct Batch {
     pub flows: Vec<FlowRecord>,
     /// Events in order.
     pub events: Vec<Event>,
+    /// Questions that devices asked, by hour.
+    pub dns: Vec<DnsRow>,
+    /// What devices said of themselves.
+    pub claims: Vec<Claim>,
     /// What [`merge`](Self::merge) remembers of the minutes: nothing to write.
     pub backlog: Backlog,
 }
@@ -138,11 +164,14 @@ impl Batch {
         let at = later.taken_at();
         let (minutes, folded) = self.backlog.add(&mut self.minutes, later.minutes, limits);
         add_devices(&mut self.devices, later.devices);
+        let (without_name, dropped) = hours::merge(&mut self.dns, later.dns, limits.dns);
         let lost = Lost {
             flows: add_flows(&mut self.flows, later.flows, limits.flows),
             folded,
             minutes,
             addresses: add_addresses(&mut self.addresses, later.addresses, limits.addresses),
+            questions: without_name + dropped,
+            claims: claims::merge(&mut self.claims, later.claims, limits.claims),
             events: add_events(&mut self.events, later.events, limits.events),
         };
         for (what, count) in lost.kinds() {
@@ -160,6 +189,8 @@ impl Batch {
             && self.addresses.is_empty()
             && self.flows.is_empty()
             && self.events.is_empty()
+            && self.dns.is_empty()
+            && self.claims.is_empty()
             && self.minutes.iter().all(|minute| minute.rows.is_empty() && minute.coverage.is_silent())
     }
 
@@ -169,6 +200,8 @@ impl Batch {
         self.devices.len()
             + self.addresses.len()
             + self.events.len()
+            + self.dns.len()
+            + self.claims.len()
             + rows_of(&self.minutes)
             + self.flows.len()
     }

@@ -2,6 +2,7 @@
 
 use super::Batch;
 use crate::flow::record::REPORTING;
+use crate::names::hours;
 use crate::time::{MINUTE, Span, Timestamp};
 
 impl Batch {
@@ -21,6 +22,10 @@ impl Batch {
             flow.start = flow.start.shifted(since, by);
             flow.end = flow.end.shifted(since, by);
             flow.reported = flow.reported.shifted(since.floor(REPORTING), by).floor(REPORTING);
+        }
+        hours::shift(&mut self.dns, since, by);
+        for claim in &mut self.claims {
+            claim.shift(since, by);
         }
         for event in &mut self.events {
             event.at = event.at.shifted(since, by);

@@ -1,7 +1,7 @@
 //! What a conversation is called: the name that was asked for, the service, and what of both is hidden.
 
 use crate::class::Class;
-use crate::names::Name;
+use crate::names::{Name, NameSource};
 use crate::service::Service;
 
 use super::table::{Opening, Probe};
@@ -79,9 +79,14 @@ impl Naming {
 
     /// The end number `end` is called `name`, and `row_name` on rows, unless it has a name from a more trusted source.
     pub(crate) fn call(&mut self, end: usize, name: Name, row_name: Name) {
-        if self.name.as_ref().is_none_or(|known| name.source < known.source) {
+        if self.wants(name.source) {
             (self.name, self.row_name, self.end) = (Some(name), Some(row_name), end);
         }
+    }
+
+    /// Whether a name of this source would be taken.
+    pub(crate) fn wants(&self, source: NameSource) -> bool {
+        self.name.as_ref().is_none_or(|known| source < known.source)
     }
 
     /// Something hides names, beside what was known to.

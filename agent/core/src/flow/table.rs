@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::key::{Key, Kind};
-use super::naming::Naming;
+use super::naming::{Naming, Reads};
 use super::record::{EndReason, FlowRecord};
 use super::{Delta, End, Flow, Part, Seen, Timeouts, tcp::Handshake};
 use crate::addr::MacAddr;
@@ -34,6 +34,8 @@ pub(crate) struct Books {
     pub(crate) records_limit: usize,
     /// Records that were dropped because nobody took them.
     pub(crate) records_dropped: u64,
+    /// Flows that are over while bytes of theirs were kept.
+    pub(crate) ended: Vec<u64>,
 }
 
 impl Books {
@@ -74,6 +76,18 @@ pub(crate) struct Opening {
     pub(crate) vlan: Option<u16>,
 }
 
+/// The flow of a packet, the packet counted in it.
+#[derive(Debug)]
+pub(crate) struct Observed<'a> {
+    pub(crate) flow: &'a mut Flow,
+    /// Which way the packet went: 0 as the first one did.
+    pub(crate) way: usize,
+    /// It is the first one.
+    pub(crate) begun: bool,
+    /// It is the first one in its window.
+    pub(crate) appeared: bool,
+}
+
 /// All open flows.
 #[derive(Debug)]
 pub(crate) struct FlowTable {
@@ -110,15 +124,14 @@ impl FlowTable {
         self.flows.iter()
     }
 
-    /// Counts a packet in its flow, which `open` describes if it is the first one. Returns the flow's class and
-    /// ends if the packet is its first one in a window.
+    /// Counts a packet in its flow, which `open` describes if it is the first one.
     pub(crate) fn observe(
         &mut self,
         probe: &Probe,
         seen: &Seen,
         books: &mut Books,
         open: impl FnOnce() -> Opening,
-    ) -> Option<(Class, [End; 2])> {
+    ) -> Observed<'_> {
         let hash = probe.key.hash_with(&self.hasher, probe.src);
         let found = loop {
             let Some(at) = self.find(hash, probe) else { break None };
@@ -134,7 +147,8 @@ impl FlowTable {
             self.remove(at, books);
             break None;
         };
-        let mut appeared = false;
+        let begun = found.is_none();
+        let mut appeared = begun;
         let at = if let Some(at) = found {
             at
         } else {
@@ -142,7 +156,6 @@ impl FlowTable {
                 self.make_room(seen.now, books);
             }
             let opening = open();
-            appeared = true;
             self.insert(hash, probe, seen, opening)
         };
         let flow = &mut self.flows[at as usize];
@@ -153,7 +166,7 @@ impl FlowTable {
         }
         let way = usize::from(probe.way != flow.first_way);
         flow.add(way, seen);
-        appeared.then_some((flow.class, flow.ends))
+        Observed { flow, way, begun, appeared }
     }
 
     /// The flow of a packet. Several fit where a router's leg of a conversation is seen beside a station's: then
@@ -205,7 +218,11 @@ impl FlowTable {
 
     /// Takes a flow out; its last part must have been reported.
     fn remove(&mut self, at: u32, books: &mut Books) {
-        books.settle(&mut self.flows[at as usize]);
+        let flow = &mut self.flows[at as usize];
+        books.settle(flow);
+        if flow.naming.reads == Reads::HelloKept {
+            books.ended.push(flow.id);
+        }
         let hash = self.flows[at as usize].hash;
         if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
             entry.remove();
