@@ -1,7 +1,18 @@
-//! What the LAN says of itself: ARP, Neighbor Discovery and DHCP, read for who has which address.
+//! What the LAN says of itself: ARP, Neighbor Discovery and DHCP, read for who has which address; DHCP, mDNS, UPnP, NetBIOS
+//! and their like, read for what a device says of itself.
 //!
 //! Every reader takes what was captured and answers `None` where it is not what it claims to be.
 
 pub mod arp;
+pub mod cdp;
 pub mod dhcp;
+pub mod dhcpv6;
+pub mod lldp;
+pub mod llmnr;
+pub mod mdns;
+pub mod nbns;
 pub mod ndp;
+mod options;
+mod records;
+pub mod ssdp;
+pub mod wsd;
