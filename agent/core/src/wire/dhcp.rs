@@ -1,8 +1,21 @@
-//! DHCP for IPv4 (RFC 2131, RFC 2132): who got which address and how wide the network is.
+//! DHCP for IPv4 (RFC 2131, RFC 2132): who got which address, how wide the network is, and what clients say of themselves.
 
 use std::net::Ipv4Addr;
 
+use super::options;
 use crate::addr::{MacAddr, Prefix};
+use crate::names::claim_source::ClaimSource;
+use crate::names::heard::Says;
+use crate::text;
+
+/// UDP port of servers and relays.
+pub const SERVER_PORT: u16 = 67;
+
+const REQUEST: u8 = 1;
+const REPLY: u8 = 2;
+const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
+/// Options of one message that are looked at for what a client says.
+const OPTIONS: usize = 128;
 
 /// A lease as the server acknowledged it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +30,12 @@ pub struct Ack {
 
 impl Ack {
     /// UDP port of the server, which is where an ACK comes from.
-    pub const SERVER_PORT: u16 = 67;
+    pub const SERVER_PORT: u16 = SERVER_PORT;
 
     /// Reads a UDP payload from port 67; `None` for every other message.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        const REPLY: u8 = 2;
         const ETHERNET: u8 = 1;
-        const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
         const SUBNET_MASK: u8 = 1;
         const MESSAGE_TYPE: u8 = 53;
         const ACK: u8 = 5;
@@ -52,6 +63,63 @@ impl Ack {
             .filter(contiguous)
             .and_then(|mask| Prefix::new(address.into(), u8::try_from(mask.leading_ones()).ok()?));
         Some(Self { client, address, network })
+    }
+}
+
+/// Reads a UDP payload from or to [`SERVER_PORT`]: what a client says of itself, and the names that a server gives it. It
+/// is said of the client's hardware address, for a relay may send it.
+pub fn read(bytes: &[u8], tell: &mut impl FnMut(Says)) {
+    /// A hardware address of six bytes, whatever the network (RFC 2131 section 2).
+    const SIX_BYTES: u8 = 6;
+    let (Some(&[code, _, SIX_BYTES]), Some(&MAGIC_COOKIE)) =
+        (bytes.first_chunk(), bytes.get(236..).and_then(<[u8]>::first_chunk))
+    else {
+        return;
+    };
+    let Some(client) = bytes.get(28..).and_then(<[u8]>::first_chunk).copied().map(MacAddr) else { return };
+    for (kind, body) in Options(bytes.get(240..).unwrap_or_default()).take(OPTIONS) {
+        let claim = match code {
+            REQUEST => of_itself(kind, body),
+            REPLY => name(kind, body),
+            _ => None,
+        };
+        if let Some((source, value)) = claim {
+            tell(Says::Of(client, source, value));
+        }
+    }
+}
+
+/// What option `kind` of a client says.
+fn of_itself(kind: u8, body: &[u8]) -> Option<(ClaimSource, String)> {
+    const PARAMETERS: u8 = 55;
+    const VENDOR_CLASS: u8 = 60;
+    const CLIENT_ID: u8 = 61;
+    const MUD_URL: u8 = 161;
+    Some(match kind {
+        PARAMETERS => (ClaimSource::DhcpFingerprint, options::numbers(body.iter().copied().map(u16::from))?),
+        VENDOR_CLASS => (ClaimSource::DhcpVendor, text::free(body)?),
+        CLIENT_ID => (ClaimSource::DhcpClientId, options::hex(body)?),
+        MUD_URL => (ClaimSource::Mud, options::url(body)?),
+        _ => return name(kind, body),
+    })
+}
+
+/// The name that option `kind` gives, the client's word or the server's.
+fn name(kind: u8, body: &[u8]) -> Option<(ClaimSource, String)> {
+    const HOST_NAME: u8 = 12;
+    const FQDN: u8 = 81;
+    /// Flag of [`FQDN`]: labels with their lengths, and not text with dots (RFC 4702 section 2.1).
+    const ENCODED: u8 = 4;
+    match (kind, body) {
+        (HOST_NAME, _) => Some((ClaimSource::Dhcp, text::free(body)?)),
+        // Flags, then two response codes that nobody uses.
+        (FQDN, [flags, _, _, encoded @ ..]) if flags & ENCODED != 0 => {
+            Some((ClaimSource::DhcpFqdn, options::labels(encoded)?))
+        }
+        (FQDN, [_, _, _, text @ ..]) => {
+            Some((ClaimSource::DhcpFqdn, text::host(text.strip_suffix(b"\0").unwrap_or(text))?))
+        }
+        _ => None,
     }
 }
 

@@ -1,0 +1,41 @@
+//! LLDP (IEEE 802.1AB): what switches, access points and phones tell their neighbour.
+
+use super::options;
+use crate::decode::be16;
+use crate::names::claim_source::ClaimSource;
+use crate::names::heard::Says;
+use crate::text;
+
+/// EtherType.
+pub const ETHERTYPE: u16 = 0x88cc;
+
+/// Elements of one frame that are looked at.
+const ELEMENTS: usize = 256;
+
+/// Reads what follows the link header of a frame with [`ETHERTYPE`].
+pub fn read(bytes: &[u8], tell: &mut impl FnMut(Says)) {
+    const END: u16 = 0;
+    const SYSTEM_NAME: u16 = 5;
+    const SYSTEM_DESCRIPTION: u16 = 6;
+    const ORGANISATION: u16 = 127;
+    /// IANA's OUI and the subtype of the URL (RFC 8520 section 11).
+    const MUD: &[u8] = &[0x00, 0x00, 0x5e, 0x01];
+    let mut rest = bytes;
+    for _ in 0..ELEMENTS {
+        // Seven bits of type, nine of length.
+        let Some(header) = be16(rest, 0) else { return };
+        let (kind, end) = (header >> 9, 2 + usize::from(header & 0x1ff));
+        let Some(body) = rest.get(2..end) else { return };
+        let claim = match kind {
+            END => return,
+            SYSTEM_NAME => text::free(body).map(|name| (ClaimSource::Lldp, name)),
+            SYSTEM_DESCRIPTION => text::free(body).map(|text| (ClaimSource::LldpDescription, text)),
+            ORGANISATION => body.strip_prefix(MUD).and_then(options::url).map(|url| (ClaimSource::Mud, url)),
+            _ => None,
+        };
+        if let Some((source, value)) = claim {
+            tell(Says::Own(source, value));
+        }
+        rest = rest.get(end..).unwrap_or_default();
+    }
+}
