@@ -16,6 +16,7 @@ mod fragment;
 mod gap;
 pub mod lan;
 pub mod learn;
+pub mod names;
 pub mod packet;
 pub mod pipeline;
 pub mod rollup;
