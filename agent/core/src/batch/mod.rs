@@ -126,6 +126,10 @@ pub struct Batch {
     pub flows: Vec<FlowRecord>,
     /// Events in order.
     pub events: Vec<Event>,
+    /// Questions of DNS since the last batch.
+    pub dns: Vec<crate::names::hours::DnsRow>,
+    /// What devices said of themselves.
+    pub claims: Vec<crate::names::claims::Claim>,
     /// What [`merge`](Self::merge) remembers of the minutes: nothing to write.
     pub backlog: Backlog,
 }

@@ -1,5 +1,10 @@
 //! Names: what the other side of a conversation is called, and how that is known.
 
+mod claim_source;
+pub mod claims;
+pub mod hours;
+pub mod kind;
+
 use std::sync::Arc;
 
 /// Where a name comes from, the most trusted first: what the conversation itself says, then what the station was told.
