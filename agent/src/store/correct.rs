@@ -10,8 +10,8 @@ use rusqlite::{Connection, Result};
 
 use super::calendar::{Calendar, HOUR, hour_of};
 use super::level::Level;
-use super::roll;
 use super::write::{USAGE_SUMS, coverage_sums};
+use super::{dns, roll};
 
 /// The clock was off by `by` in all that this run wrote since `since`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub(super) fn apply(
     let since = correction.since.as_millis();
     let by = correction.by.rounded(MINUTE).0 / 1_000;
     times(db, since, open + 2 * HOUR, flow_base, correction.by.0 / 1_000)?;
+    dns::shift(db, since, open + 2 * HOUR, correction.by.0 / 1_000)?;
     let mut whole = Whole { db, known: BTreeMap::new() };
     // This run wrote nothing beyond the open hour. What is there is of another clock that was ahead.
     let mut windows = Vec::new();

@@ -3,8 +3,10 @@
 pub(crate) mod calendar;
 mod cap;
 mod captures;
+mod claims;
 mod correct;
 mod dimensions;
+mod dns;
 mod error;
 mod level;
 mod lock;

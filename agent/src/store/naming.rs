@@ -1,19 +1,59 @@
 //! What a device is called. The name stands in the file so that people can filter on it; it is decided here only.
+//!
+//! It is its label; else what it calls itself; else its vendor and last three octets; else its MAC address. What a device
+//! calls itself is never another one's name: where another device is labelled so, or one that came before calls itself
+//! so, it has its last three octets behind it, and so has whatever ends like an address by itself. That hangs on labels,
+//! claims and the order of devices alone, so it is the same however they came in. Names are set when something is
+//! written, so no more often than that, and there is no need of a clock to hold who changes its name each second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use lanscribe_core::addr::MacAddr;
+use lanscribe_core::names::claims::ClaimSource;
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
-use super::write;
+use super::{LABEL, write};
 
-/// Writes a device's name, and that of all that are merged with it, as they are one to its owner. Returns it.
+/// Writes a device's name, and that of all that are merged with it, as they are one to its owner; and those of others
+/// that have to give way to it or need not any more. Returns it.
 pub(super) fn refresh(db: &Connection, device: i64) -> Result<String> {
     let root = root(db, device)?;
     let name = name(db, root)?;
+    let sql = "SELECT name FROM device WHERE (id = ?1 OR same_as = ?1) AND name IS NOT ?2";
+    let before: BTreeSet<String> =
+        db.prepare_cached(sql)?.query_map((root, &name), |row| row.get(0))?.collect::<Result<_>>()?;
+    if before.is_empty() {
+        return Ok(name);
+    }
     let sql = "UPDATE device SET name = ?2 WHERE (id = ?1 OR same_as = ?1) AND name IS NOT ?2";
     db.prepare_cached(sql)?.execute((root, &name))?;
+    let sql =
+        "SELECT DISTINCT coalesce(same_as, id) FROM device WHERE name = ?2 AND coalesce(same_as, id) <> ?1";
+    let alike: Vec<i64> =
+        db.prepare_cached(sql)?.query_map((root, &name), |row| row.get(0))?.collect::<Result<_>>()?;
+    for other in alike {
+        refresh(db, other)?;
+    }
+    for name in before {
+        release(db, &name)?;
+    }
     Ok(name)
+}
+
+/// Nobody has to give way to who was called `name` any more: the first of those who did may have it.
+pub(super) fn release(db: &Connection, name: &str) -> Result<()> {
+    if name.is_empty() || ends_like_address(name) {
+        return Ok(());
+    }
+    if db.prepare_cached("SELECT 1 FROM device WHERE name = ?1")?.exists([name])? {
+        return Ok(());
+    }
+    // All names that begin so are next to each other in the index.
+    let sql = "SELECT id FROM device WHERE name >= ?1 || ' (' AND name < ?1 || ' )' AND same_as IS NULL
+        AND name IN (?1 || ' (' || substr(mac, 10) || ')', ?1 || ' (' || mac || ')') ORDER BY +id LIMIT 1";
+    let next: Option<i64> = db.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?;
+    next.map_or(Ok(()), |next| refresh(db, next).map(|_| ()))
 }
 
 /// The device that this one is merged into, or itself.
@@ -112,22 +152,98 @@ fn keep(db: &Connection, device: i64, source: &str, name: Option<&str>, now: i64
 }
 
 /// The name of a device that is merged into no other: its label, else that of one merged into it, and of these first
-/// what the configuration gave; else the latest name that it was heard by, else its vendor and last three octets, else
-/// its MAC address.
+/// what the configuration gave; else what it or one of them calls itself, else its vendor and last three octets, else its
+/// MAC address.
 fn name(db: &Connection, device: i64) -> Result<String> {
     let sql = "SELECT mac, vendor,
         (SELECT label FROM device d WHERE (id = ?1 OR same_as = ?1) AND label IS NOT NULL
-           ORDER BY NOT EXISTS (SELECT 1 FROM device_name WHERE device = d.id AND source = 'config'), id <> ?1, id LIMIT 1),
-        (SELECT value FROM device_name WHERE device = ?1 AND source NOT IN ('config', 'label') ORDER BY last_seen DESC, source, value LIMIT 1)
+           ORDER BY NOT EXISTS (SELECT 1 FROM device_name WHERE device = d.id AND source = 'config'), id <> ?1, id LIMIT 1)
         FROM device WHERE id = ?1";
-    let (mac, vendor, label, heard): (String, Option<String>, Option<String>, Option<String>) = db
-        .prepare_cached(sql)?
-        .query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    match (label.or(heard), vendor) {
-        (Some(name), _) => Ok(name),
-        (None, Some(vendor)) => of_vendor(db, device, &crate::vendor::short(&vendor), &mac),
-        (None, None) => Ok(mac),
+    let (mac, vendor, label): (String, Option<String>, Option<String>) =
+        db.prepare_cached(sql)?.query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    if let Some(label) = label {
+        return Ok(label);
     }
+    if let Some(claim) = claim(db, device)? {
+        return of_claim(db, device, &claim, &mac);
+    }
+    match vendor {
+        Some(vendor) => of_vendor(db, device, &crate::vendor::short(&vendor), &mac),
+        None => Ok(mac),
+    }
+}
+
+/// What a device, or one merged into it, calls itself by the best source, and there what it said last.
+fn claim(db: &Connection, device: i64) -> Result<Option<String>> {
+    let sql = "SELECT n.source, n.value, d.mac FROM device d JOIN device_name n ON n.device = d.id
+        WHERE d.id = ?1 OR d.same_as = ?1 ORDER BY n.last_seen DESC, n.source, n.value";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([device])?;
+    let mut best: Option<(u8, String)> = None;
+    while let Some(row) = rows.next()? {
+        let [source, value, mac]: [String; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+        let rank = ClaimSource::parse(&source).and_then(ClaimSource::rank);
+        if let Some(rank) = rank.filter(|_| is_name(&value, &mac))
+            && best.as_ref().is_none_or(|&(before, _)| rank < before)
+        {
+            best = Some((rank, value.chars().take(LABEL).collect()));
+        }
+    }
+    Ok(best.map(|(_, value)| value))
+}
+
+/// What is said where there is no name, in small letters.
+const NO_NAMES: [&str; 9] = [
+    "localhost",
+    "localhost.localdomain",
+    "unknown",
+    "undefined",
+    "none",
+    "(none)",
+    "null",
+    "n/a",
+    "default",
+];
+/// As many hexadecimal digits are a number: that of an interface, or one that was drawn.
+const NUMBER: usize = 12;
+
+/// Whether it tells a device from others better than its vendor does. `iPhone`, `android` and `espressif` do; what is
+/// skipped is no name at all: a word that stands for none, an address, or a number.
+fn is_name(value: &str, mac: &str) -> bool {
+    let lower = value.to_lowercase();
+    let digits = || lower.chars().filter(|c| !matches!(c, ':' | '-' | '.' | '_'));
+    let is_number = digits().count() >= NUMBER && digits().all(|c| c.is_ascii_hexdigit());
+    !NO_NAMES.contains(&&*lower)
+        && lower.chars().any(char::is_alphabetic)
+        && lower.parse::<IpAddr>().is_err()
+        && lower != mac
+        && !is_number
+}
+
+/// Whether it ends as names do that this program makes: `01:02:03`, perhaps in brackets.
+fn ends_like_address(name: &str) -> bool {
+    let name = name.strip_suffix(')').unwrap_or(name).as_bytes();
+    let octets = name.len().checked_sub(8).and_then(|start| name.get(start..));
+    octets.is_some_and(|octets| {
+        octets
+            .iter()
+            .enumerate()
+            .all(|(n, byte)| if n % 3 == 2 { *byte == b':' } else { byte.is_ascii_hexdigit() })
+    })
+}
+
+/// `bulb`, or `bulb (01:02:03)` where another device is called that: by its label, or because it came before. Where two
+/// addresses end alike, the later device has its whole one.
+fn of_claim(db: &Connection, device: i64, claim: &str, mac: &str) -> Result<String> {
+    let sql = "SELECT 1 FROM device WHERE name = ?2 AND coalesce(same_as, id) <> ?1
+        AND (label = name OR coalesce(same_as, id) < ?1)";
+    if !ends_like_address(claim) && !db.prepare_cached(sql)?.exists((device, claim))? {
+        return Ok(claim.to_owned());
+    }
+    let octets = &mac[9..];
+    let sql = "SELECT 1 FROM device WHERE substr(mac, 10) = ?1 AND id < ?2";
+    let alike = db.prepare_cached(sql)?.exists((octets, device))?;
+    Ok(format!("{claim} ({})", if alike { mac } else { octets }))
 }
 
 /// `Synology 01:02:03`; where two blocks of one vendor end alike, the later device has its whole address. It depends on

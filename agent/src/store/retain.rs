@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, dns};
 
 /// A day in milliseconds.
 pub(super) const DAY: i64 = 86_400_000;
@@ -111,6 +111,7 @@ impl Store {
             let minutes = age.limit(db, retention.minutes)?.min(open_hour);
             delete_before(db, MINUTES, minutes, budget)?;
             delete_before(db, HOURS, age.limit(db, retention.hours)?, budget)?;
+            delete_before(db, dns::TABLES, age.limit(db, retention.hours.min(dns::DAYS))?, budget)?;
             delete_before(db, FLOWS, age.limit(db, retention.flows)?, budget)?;
             let days = age.limit(db, retention.days)?;
             fold_days(db, &mut run.folded, days, budget)?;

@@ -56,6 +56,8 @@ pub(crate) struct Run {
     pub(super) clock: Clock,
     /// Number of this run's flow 0, from the first file that was opened.
     flow_base: Option<i64>,
+    /// Since when, if it is, the clock of this run is one that nobody vouches for: the minute of the first question.
+    pub(super) unsure: Option<i64>,
     pub(super) next_flow: i64,
     /// Days before it have neither peers nor ports any more.
     pub(super) folded: i64,
@@ -77,6 +79,7 @@ impl Run {
             dimensions: Dimensions::default(),
             clock: Clock::default(),
             flow_base: None,
+            unsure: None,
             next_flow: 0,
             folded: i64::MIN,
             shortening: false,

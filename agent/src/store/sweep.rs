@@ -9,7 +9,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, params_from_iter};
 
 use super::retain::{Age, Budget};
-use super::{Retention, Store, StoreError, integer, set_meta};
+use super::{Retention, Store, StoreError, claims, integer, naming, set_meta};
 
 /// Rows that are looked at in one go, and how many of them cost what it costs to delete one in order.
 const LOOK: i64 = 40_000;
@@ -113,9 +113,10 @@ const SOURCES: [Source; 7] = [
 ];
 
 /// Who stays whatever refers to it: whoever has a label, also one that the configuration stands in for, or is merged, or
-/// was noted.
+/// was noted. What a device calls itself goes with it.
 const STAYS: &str = "label IS NOT NULL OR same_as IS NOT NULL OR role IS 'self'
-    OR id IN (SELECT same_as FROM device WHERE same_as IS NOT NULL) OR id IN (SELECT device FROM device_name)
+    OR id IN (SELECT same_as FROM device WHERE same_as IS NOT NULL)
+    OR id IN (SELECT device FROM device_name WHERE source IN ('config', 'label'))
     OR id IN (SELECT device FROM mark WHERE device IS NOT NULL) OR id IN (SELECT device FROM event WHERE device IS NOT NULL)";
 
 /// A sweep that is under way.
@@ -277,21 +278,22 @@ fn list(ids: &[i64]) -> String {
     format!("[{}]", ids.join(","))
 }
 
-/// Deletes devices with their addresses. What they sent and received is nobody's in particular from then on, so that the
+/// Deletes devices with their addresses and claims. What they sent and received is nobody's in particular from then on, so that the
 /// sum over all devices stays what it was.
 fn delete_devices(db: &Connection, ids: &[i64]) -> Result<()> {
     let transaction = db.unchecked_transaction()?;
-    let (mut deleted, mut sums) = (Vec::new(), [0_i64; 4]);
+    let (mut deleted, mut names, mut sums) = (Vec::new(), Vec::new(), [0_i64; 4]);
     {
         let mut delete = transaction.prepare_cached(&format!(
             "DELETE FROM device WHERE id IN (SELECT value FROM json_each(?1)) AND NOT ({STAYS})
-             RETURNING id, frames_sent, bytes_sent, frames_received, bytes_received"
+             RETURNING id, name, frames_sent, bytes_sent, frames_received, bytes_received"
         ))?;
         let mut rows = delete.query([list(ids)])?;
         while let Some(row) = rows.next()? {
             deleted.push(row.get(0)?);
+            names.push(row.get::<_, String>(1)?);
             for (n, sum) in sums.iter_mut().enumerate() {
-                *sum += row.get::<_, i64>(1 + n)?;
+                *sum += row.get::<_, i64>(2 + n)?;
             }
         }
     }
@@ -300,21 +302,51 @@ fn delete_devices(db: &Connection, ids: &[i64]) -> Result<()> {
            frames_received = frames_received + ?3, bytes_received = bytes_received + ?4 WHERE id = 0",
         sums,
     )?;
-    let sql = "DELETE FROM device_address WHERE device IN (SELECT value FROM json_each(?1))";
-    transaction.execute(sql, [list(&deleted)])?;
+    for table in ["device_address", "device_name"] {
+        let sql = format!("DELETE FROM {table} WHERE device IN (SELECT value FROM json_each(?1))");
+        transaction.execute(&sql, [list(&deleted)])?;
+    }
+    for name in names {
+        naming::release(&transaction, &name)?;
+    }
     transaction.commit()
 }
 
-/// Deletes some of the addresses that nobody has had since `addresses`, of the events from before `events`, and of both
-/// what is beyond their number. Returns whether there may be more.
-fn delete_old(db: &Connection, addresses: i64, events: i64, budget: &mut Budget) -> Result<bool> {
+/// Deletes some of what devices did not say of themselves since `limit`, and sets their names anew. Returns how much.
+fn delete_claims(db: &Connection, limit: i64) -> Result<usize> {
+    let transaction = db.unchecked_transaction()?;
+    let mut devices = Vec::new();
+    {
+        let mut delete = transaction.prepare_cached(&format!(
+            "DELETE FROM device_name WHERE (device, source, value) IN (SELECT device, source, value FROM device_name
+               WHERE last_seen < ?1 AND source NOT IN ('config', 'label') LIMIT {ENDPOINTS}) RETURNING device"
+        ))?;
+        let mut rows = delete.query([limit])?;
+        while let Some(row) = rows.next()? {
+            devices.push(row.get(0)?);
+        }
+    }
+    let deleted = devices.len();
+    devices.sort_unstable();
+    devices.dedup();
+    for device in devices {
+        claims::renew(&transaction, device)?;
+    }
+    transaction.commit()?;
+    Ok(deleted)
+}
+
+/// Deletes some of the addresses that nobody has had since `names`, and of what nobody called itself since then, of the
+/// events from before `events`, and of addresses and events what is beyond their number. Returns whether there may be more.
+fn delete_old(db: &Connection, names: i64, events: i64, budget: &mut Budget) -> Result<bool> {
     let mut deleted = db.execute(
         &format!(
             "DELETE FROM device_address WHERE (address, first_seen, device) IN
                (SELECT address, first_seen, device FROM device_address WHERE last_seen < ?1 LIMIT {ENDPOINTS})"
         ),
-        [addresses],
+        [names],
     )?;
+    deleted += delete_claims(db, names)?;
     deleted += db.execute(
         &format!(
             "DELETE FROM event WHERE id IN (SELECT id FROM event
@@ -364,8 +396,8 @@ impl Store {
                 dimensions.forget_endpoints();
                 more = budget.is_spent();
             }
-            let (addresses, events) = (age.limit(db, retention.days)?, age.limit(db, EVENT_DAYS)?);
-            while !more && delete_old(db, addresses, events, budget)? {
+            let (names, events) = (age.limit(db, retention.days)?, age.limit(db, EVENT_DAYS)?);
+            while !more && delete_old(db, names, events, budget)? {
                 more = budget.is_spent();
             }
             if more {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Statement};
 use super::calendar::{Calendar, HOUR, hour_of};
 use super::dimensions::{Dimensions, integer, text};
 use super::level::Level;
-use super::{Clock, Correction, Run, Store, StoreError, correct, roll, set_meta};
+use super::{Clock, Correction, Run, Store, StoreError, claims, correct, dns, roll, set_meta};
 use crate::text::span_text;
 
 /// What happens to a coverage row that is there already: a window may come in pieces. Pieces may overlap, but none
@@ -76,9 +76,12 @@ impl Store {
         correction: Option<Correction>,
     ) -> Result<(), StoreError> {
         let Self { db, calendar, open_hour, flow_base, run, .. } = self;
-        let Run { dimensions, clock, next_flow, .. } = run;
+        let Run { dimensions, clock, next_flow, unsure, .. } = run;
         let (base, next_flow_before) = (*flow_base, *next_flow);
         let open_before = *open_hour;
+        *unsure =
+            (*clock == Clock::Unsynced).then(|| unsure.or_else(|| dns::first_minute(&batch.dns))).flatten();
+        let unsure = *unsure;
         if let Some(Correction { since, by }) = correction {
             dimensions.correct(since.as_millis(), by.0 / 1_000);
         }
@@ -91,6 +94,7 @@ impl Store {
             };
             let before = (open, next_flow_before);
             let after = write_all(transaction, calendar, dimensions, *clock, *flow_base, before, batch)?;
+            dns::write(transaction, dimensions, unsure, &batch.dns)?;
             if let Some(number) = number {
                 set_meta(transaction, "flush", number)?;
             }
@@ -128,6 +132,7 @@ fn write_all(
         dimensions.observe_device(db, change)?;
     }
     write_addresses(db, dimensions, batch)?;
+    claims::write(db, dimensions, &batch.claims)?;
     let minutes = || batch.minutes.iter().map(|minute| minute.window.as_millis());
     // What a running capture saw before its clock was set back lies in a future that never came.
     let end = minutes().next_back().filter(|_| clock != Clock::Capture).map(|last| hour_of(last) + HOUR);

@@ -21,6 +21,12 @@ macro_rules! sources {
                 match self { $(Self::$variant => $text,)+ }
             }
 
+            /// The source that is stored so.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|source| source.as_str() == text)
+            }
+
             /// The place among what a device may be called by, the best 0; `None` for what is no name.
             #[must_use]
             pub const fn rank(self) -> Option<u8> {

@@ -268,7 +268,7 @@ pub fn shift(rows: &mut Vec<DnsRow>, since: Timestamp, by: Span) {
 }
 
 /// Sorts the rows and makes one of those that are for the same.
-fn join(rows: &mut Vec<DnsRow>) {
+pub(crate) fn join(rows: &mut Vec<DnsRow>) {
     rows.sort_by(|a, b| a.key().cmp(&b.key()));
     rows.dedup_by(|later, kept| {
         let same = later.key() == kept.key();

@@ -4,7 +4,7 @@ use crate::decode::be16;
 
 /// Whether what begins like this may turn into TLS later on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub(crate) enum Then {
     /// It stays what it is.
     Stays,
     /// It has a way to start TLS, or is only the other side's answer.
@@ -46,7 +46,7 @@ const UDP: &[(usize, &[u8], &str, Then)] = &[
 
 /// What a TCP connection is by a segment of it.
 #[must_use]
-pub fn tcp(bytes: &[u8]) -> Option<(&'static str, Then)> {
+pub(crate) fn tcp(bytes: &[u8]) -> Option<(&'static str, Then)> {
     let by_rule = || match first_line(bytes) {
         Some(line) if line.ends_with(b" RTSP/1.0") => Some(("rtsp", Stays)),
         Some(line) if line.ends_with(b" SIP/2.0") => Some(("sip", Stays)),
@@ -58,7 +58,7 @@ pub fn tcp(bytes: &[u8]) -> Option<(&'static str, Then)> {
 
 /// What a conversation over UDP is by its first datagram.
 #[must_use]
-pub fn udp(bytes: &[u8]) -> Option<(&'static str, Then)> {
+pub(crate) fn udp(bytes: &[u8]) -> Option<(&'static str, Then)> {
     let by_rule = || match first_line(bytes) {
         Some(line) if line.ends_with(b" SIP/2.0") => Some(("sip", Stays)),
         _ if is_stun(bytes) => Some(("stun", Stays)),
