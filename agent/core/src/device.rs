@@ -164,6 +164,16 @@ impl Devices {
         self.admit(mac)
     }
 
+    /// The device with this MAC address, of which another one spoke: a relay passes on what its clients ask for. It counts
+    /// as seen, and is admitted as any other.
+    pub fn hear_of(&mut self, mac: MacAddr, at: Timestamp) -> DeviceId {
+        let id = self.observe(mac, at);
+        if id != DeviceId::OTHER {
+            self.touch(id, at);
+        }
+        id
+    }
+
     /// Takes a device of an earlier run in, unless half of the room is taken.
     pub fn remember(&mut self, mac: MacAddr) -> Option<DeviceId> {
         let has_room = self.len() < self.limit.div_ceil(2);

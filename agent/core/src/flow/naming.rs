@@ -70,7 +70,8 @@ impl Naming {
         let ports = opening.ends.map(|end| end.port);
         let of_two = matches!(opening.class, Class::Remote | Class::Lan | Class::Transit);
         let reads = match probe.key.protocol {
-            6 | 17 if of_two && ports.contains(&Some(Self::DOMAIN)) => Reads::Dns,
+            // Some ask everybody, when nobody told them whom to ask.
+            6 | 17 if ports.contains(&Some(Self::DOMAIN)) => Reads::Dns,
             6 | 17 if of_two && ports[0].is_some() => Reads::Hello,
             _ => Reads::Nothing,
         };

@@ -13,8 +13,7 @@ use crate::wire::{cdp, dhcp, dhcpv6, lldp, llmnr, mdns, nbns, ssdp, wsd};
 pub enum Says {
     /// Its sender says this of itself.
     Own(ClaimSource, String),
-    /// This is said of the station with that MAC address: DHCP, where a relay or the server may speak. To be believed if
-    /// that is the frame's source, or a device that is known.
+    /// This is said of the station with that MAC address: DHCP, where a relay or the server may speak.
     Of(MacAddr, ClaimSource, String),
     /// The address is announced under this name, presentation text that ends in `.local`.
     Address(String, IpAddr),

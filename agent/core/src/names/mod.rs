@@ -130,7 +130,13 @@ impl Names {
     }
 
     /// Reads what a packet says of its sender, which sent it from an address of its own.
-    pub(crate) fn hear(&mut self, packet: &Packet<'_>, sender: DeviceId, devices: &Devices, at: Timestamp) {
+    pub(crate) fn hear(
+        &mut self,
+        packet: &Packet<'_>,
+        sender: DeviceId,
+        devices: &mut Devices,
+        at: Timestamp,
+    ) {
         if !self.privacy.device_names {
             return;
         }
@@ -139,9 +145,7 @@ impl Names {
         heard::heard(packet, ports, &mut |says| match says {
             Says::Own(source, value) => claims.observe(sender, source, &value, at),
             Says::Of(mac, source, value) => {
-                if let Some(device) = devices.lookup(mac) {
-                    claims.observe(device, source, &value, at);
-                }
+                claims.observe(devices.hear_of(mac, at), source, &value, at);
             }
             Says::Address(name, address) => announced.observe(address, &name, at),
         });
