@@ -425,3 +425,6 @@ fn look(bytes: &[u8]) -> Look {
         None => Look::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests;
