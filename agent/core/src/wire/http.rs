@@ -25,11 +25,9 @@ pub struct Request {
 /// Whether the bytes begin as a request does: a method in capitals and a space, or as much of that as is there.
 #[must_use]
 pub fn is_request_start(bytes: &[u8]) -> bool {
-    let length = bytes.iter().position(|&b| !(b.is_ascii_uppercase() || b == b'-' || b == b'_'));
-    match length {
-        None => !bytes.is_empty() && bytes.len() <= METHOD,
-        Some(length) => (1..=METHOD).contains(&length) && bytes.get(length) == Some(&b' '),
-    }
+    let in_method = |b: &u8| b.is_ascii_uppercase() || *b == b'-' || *b == b'_';
+    let length = bytes.iter().take(METHOD + 1).take_while(|b| in_method(b)).count();
+    (1..=METHOD).contains(&length) && bytes.get(length).is_none_or(|&b| b == b' ')
 }
 
 /// Reads the host of the request that a stream begins with.
@@ -144,7 +142,7 @@ mod tests {
             match reading {
                 Reading::More => assert!(cut < there, "{cut}"),
                 Reading::Whole(host) => {
-                    assert!(cut >= there && host.as_deref() == Some("cam.example"), "{cut}")
+                    assert!(cut >= there && host.as_deref() == Some("cam.example"), "{cut}");
                 }
                 Reading::Not => panic!("{cut}"),
             }

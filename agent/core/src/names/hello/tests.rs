@@ -69,7 +69,8 @@ fn a_hello_that_was_overtaken_sent_again_or_wraps_around_is_read() {
 
 #[test]
 fn a_hello_is_found_behind_what_was_said_before_it() {
-    let dialogs: [(&[(usize, &[u8])], Option<&str>); 4] = [
+    type Dialog<'a> = (&'a [(usize, &'a [u8])], Option<&'a str>);
+    let dialogs: [Dialog<'_>; 4] = [
         (
             &[
                 (1, b"220 mail ready\r\n"),
