@@ -70,3 +70,64 @@ impl Stream {
         self.pieces.held()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_stream_is_what_a_map_of_all_bytes_would_be(
+            first in prop_oneof![Just(u32::MAX - 20), any::<u32>()],
+            segments in prop::collection::vec((-30..90_i32, prop::collection::vec(any::<u8>(), 0..30)), 0..PIECES),
+        ) {
+            let mut stream = Stream::new(first);
+            let mut model = BTreeMap::new();
+            for (at, bytes) in segments {
+                stream.add(first.wrapping_add_signed(at), &bytes);
+                for (place, byte) in (at..).zip(bytes) {
+                    model.entry(place).or_insert(byte);
+                }
+                let ready: Vec<u8> = (0..).map_while(|at| model.get(&at).copied()).collect();
+                prop_assert_eq!(stream.ready(), ready);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_copy_of_a_byte_counts() {
+        let mut stream = Stream::new(u32::MAX);
+        stream.add(1, b"cd");
+        stream.add(u32::MAX, b"abXYe");
+        assert_eq!(stream.ready(), b"abcde");
+    }
+
+    #[test]
+    fn its_first_byte_may_turn_out_to_be_another() {
+        let mut stream = Stream::new(10);
+        stream.add(10, b"later");
+        stream.begin_at(4);
+        assert_eq!(stream.ready(), b"");
+        stream.add(4, b"first,");
+        assert_eq!(stream.ready(), b"first,later");
+        stream.begin_at(10);
+        assert_eq!(stream.ready(), b"later");
+    }
+
+    #[test]
+    fn neither_bytes_nor_segments_that_wait_are_without_limit() {
+        let mut stream = Stream::new(0);
+        for n in 0..1_000 {
+            stream.add(2 + 2 * n, b"x");
+        }
+        stream.add(1, b"y");
+        stream.add(0, b"z");
+        assert_eq!(stream.ready(), b"zyx");
+        let mut stream = Stream::new(u32::MAX - 5);
+        stream.add(u32::MAX - 5, &[1; 60_000]);
+        assert!(stream.is_full() && stream.ready().len() == LONGEST && stream.bytes() < LONGEST + 1_024);
+    }
+}

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// Memory is asked for in steps of this many bytes.
+const STEP: usize = 1_024;
+
 /// What there is of a stretch of bytes. Of a byte that comes twice the first copy counts: a later one cannot change
 /// what was already read.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +31,9 @@ impl Pieces {
             return;
         }
         if self.bytes.len() < end {
-            self.bytes.reserve_exact(end - self.bytes.len());
+            // In steps: a byte at a time must not move all of them each time.
+            let room = end.next_multiple_of(STEP).min(limit);
+            self.bytes.reserve_exact(room - self.bytes.len());
             self.bytes.resize(end, 0);
         }
         let mut next = at;

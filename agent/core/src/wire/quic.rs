@@ -346,3 +346,209 @@ fn varint(rest: &mut &[u8]) -> Option<usize> {
     let number = take(rest, length)?.iter().fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
     usize::try_from(number & (u64::MAX >> (66 - 8 * length))).ok()
 }
+
+/// Datagrams of a client, for the tests of all that read them.
+#[cfg(test)]
+pub(crate) mod sample {
+    use super::*;
+
+    fn number(n: usize) -> [u8; 4] {
+        (u32::try_from(n).unwrap() | 0x8000_0000).to_be_bytes()
+    }
+
+    /// A CRYPTO frame.
+    pub(crate) fn crypto(at: usize, bytes: &[u8]) -> Vec<u8> {
+        [&[6], &number(at)[..], &number(bytes.len()), bytes].concat()
+    }
+
+    /// An Initial to `to`, protected with the keys that follow from `from`.
+    pub(crate) fn initial(version: u32, from: &[u8], to: &[u8], token: &[u8], frames: &[u8]) -> Vec<u8> {
+        let keys = Keys::derive(version, from).unwrap();
+        // Padding, so that there is enough to take a sample of.
+        let frames = [frames, &[0; 4]].concat();
+        let kind = Version::of(version).unwrap().types.0;
+        let mut header = vec![0xc0 | kind << 4 | 1];
+        header.extend(version.to_be_bytes());
+        header.push(u8::try_from(to.len()).unwrap());
+        header.extend(to);
+        header.extend([3, 9, 9, 9]);
+        header.extend([&number(token.len()), token].concat());
+        header.extend(number(2 + frames.len() + 16));
+        let number_at = header.len();
+        header.extend([0, 7]);
+        let mut nonce = keys.iv;
+        nonce[11] ^= 7;
+        let mut sealed = frames;
+        let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &keys.key).unwrap());
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&header), &mut sealed)
+            .unwrap();
+        let mut packet = [header, sealed].concat();
+        let mask = quic::HeaderProtectionKey::new(&quic::AES_128, &keys.header).unwrap();
+        let mask = mask.new_mask(&packet[number_at + 4..number_at + 20]).unwrap();
+        packet[0] ^= mask[0] & 0x0f;
+        packet[number_at] ^= mask[1];
+        packet[number_at + 1] ^= mask[2];
+        packet
+    }
+
+    /// An Initial of version 1 with the identifier of the whole conversation.
+    pub(crate) fn first(frames: &[u8]) -> Vec<u8> {
+        initial(1, b"firstid!", b"firstid!", b"", frames)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::sample::{crypto, first, initial};
+    use super::*;
+    use crate::wire::tls::sample::{extension, handshake, long, server_name};
+
+    const V2: u32 = 0x6b33_43cf;
+    const DRAFT: u32 = 0xff00_001d;
+
+    fn name(reading: Reading<ClientHello>) -> Option<String> {
+        match reading {
+            Reading::Whole(hello) => hello.server_name,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn short() -> Vec<u8> {
+        handshake(&[server_name(b"q.example"), extension(1, &[0; 60])])
+    }
+
+    #[test]
+    fn keys_are_those_of_the_standards() {
+        let hex = |key: &[u8]| key.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let id = [0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08];
+        // RFC 9001 section A.1 and RFC 9369 section A.1.
+        let keys = Keys::derive(1, &id).unwrap();
+        assert_eq!(hex(&keys.key), "1f369613dd76d5467730efcbe3b1a22d");
+        assert_eq!(hex(&keys.iv), "fa044b2f42a3fd3b46fb255c");
+        assert_eq!(hex(&keys.header), "9f50449e04a0e810283a1e9933adedd2");
+        let keys = Keys::derive(V2, &id).unwrap();
+        assert_eq!(hex(&keys.key), "8b1a0bc121284290a29e0971b5cd045d");
+        assert_eq!(hex(&keys.iv), "91f73e2351d8fa91660e909f");
+        assert_eq!(hex(&keys.header), "45b95e15235d6f45a6b19cbcb0294ba9");
+    }
+
+    #[test]
+    fn a_hello_in_one_packet_of_any_version_is_read() {
+        for version in [1, V2, DRAFT, 0xff00_0022] {
+            let frames = [&[0, 1, 0][..], &[2, 5, 0, 0, 5], &crypto(0, &short())].concat();
+            let datagram = initial(version, b"12345678", b"12345678", b"token", &frames);
+            assert!(is_initial(&datagram));
+            assert_eq!(name(Initials::new().read(&datagram)).as_deref(), Some("q.example"));
+        }
+        assert!(!is_initial(&[0xc0, 0, 0, 0, 3, 8]), "no version that can be read");
+        assert!(!is_initial(&[0xe0, 0, 0, 0, 1, 8]), "a Handshake packet");
+        assert!(!is_initial(&[0xc0, 0, 0, 0, 1, 21]), "no identifier is that long");
+    }
+
+    #[test]
+    fn keys_stay_when_the_identifier_changes_and_change_after_a_retry() {
+        let hello = short();
+        let (start, end) = hello.split_at(50);
+        let begun = |next: &[u8]| {
+            let mut initials = Initials::new();
+            assert_eq!(initials.read(&first(&crypto(0, start))), Reading::More);
+            name(initials.read(next))
+        };
+        let rest = crypto(50, end);
+        assert_eq!(begun(&initial(1, b"firstid!", b"chosen", b"", &rest)).as_deref(), Some("q.example"));
+        assert_eq!(
+            begun(&initial(1, b"of retry", b"of retry", b"token", &rest)).as_deref(),
+            Some("q.example")
+        );
+        assert_eq!(
+            begun(&initial(V2, b"firstid!", b"chosen", b"", &rest)).as_deref(),
+            Some("q.example"),
+            "negotiated"
+        );
+    }
+
+    #[test]
+    fn packets_that_share_a_datagram_are_all_read() {
+        let hello = short();
+        let (start, end) = hello.split_at(50);
+        let datagram = [first(&crypto(50, end)), first(&crypto(0, start))].concat();
+        assert_eq!(name(Initials::new().read(&datagram)).as_deref(), Some("q.example"));
+    }
+
+    #[test]
+    fn what_was_changed_on_the_way_or_is_the_servers_says_nothing() {
+        let mut datagram = first(&crypto(0, &short()));
+        *datagram.last_mut().unwrap() ^= 1;
+        let mut initials = Initials::new();
+        assert_eq!(initials.read(&datagram), Reading::More);
+        assert!(!initials.is_sure());
+        assert_eq!(Initials::new().read(b"nothing of the kind"), Reading::Not);
+    }
+
+    #[test]
+    fn of_a_conversation_no_more_is_read_than_its_limits_allow() {
+        let mut initials = Initials::new();
+        let most = (1..=u16::MAX).take_while(|n| {
+            let frames: Vec<u8> =
+                (0..150).flat_map(|k| crypto(usize::from(*n) * 400 + 2 * k, b"x")).collect();
+            initials.read(&first(&frames)) == Reading::More
+        });
+        assert_eq!(most.count(), usize::from(DATAGRAMS) - 1);
+        assert!(initials.bytes() < HANDSHAKE + 4_096, "{}", initials.bytes());
+        let mut initials = Initials::new();
+        assert_eq!(initials.read(&first(&[&crypto(0, &short())[..], &[0; LONGEST]].concat())), Reading::More);
+        assert!(!initials.is_sure(), "too long to be decrypted");
+        let four = first(&[1]).repeat(usize::from(TRIES));
+        let fifth = [four, first(&crypto(0, &short()))].concat();
+        assert_eq!(Initials::new().read(&fifth), Reading::More);
+    }
+
+    proptest! {
+        #[test]
+        fn crypto_frames_in_any_order_and_packets_give_the_same_name(
+            cuts in prop::collection::btree_set(1..1_800_usize, 0..20),
+            order in Just((0..64_usize).collect::<Vec<_>>()).prop_shuffle(),
+            packets in 1..6_usize,
+            overlap in 0..30_usize,
+        ) {
+            let hello = long("pq.example.net");
+            let mut ends: Vec<_> = cuts.into_iter().filter(|&cut| cut < hello.len()).collect();
+            ends.push(hello.len());
+            let mut frames = Vec::new();
+            let mut start = 0_usize;
+            for end in ends {
+                let from = start.saturating_sub(overlap);
+                frames.push(crypto(from, &hello[from..end]));
+                start = end;
+            }
+            let order: Vec<_> = order.into_iter().filter(|&n| n < frames.len()).collect();
+            let mut initials = Initials::new();
+            let mut last = Reading::More;
+            for part in order.chunks(order.len().div_ceil(packets)) {
+                if last != Reading::More {
+                    // What overlaps may have made it whole before the last packet.
+                    break;
+                }
+                last = initials.read(&first(&part.iter().flat_map(|&n| frames[n].clone()).collect::<Vec<_>>()));
+            }
+            prop_assert_eq!(name(last), Some("pq.example.net".to_owned()));
+        }
+
+        #[test]
+        fn no_datagram_panics(
+            spoilt in prop::collection::vec((0..60_usize, any::<u8>()), 0..6), cut in 0..2_000_usize,
+            frames in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut initials = Initials::new();
+            let _ = initials.read(&first(&frames));
+            let mut datagram = first(&crypto(0, &long("pq.example.net")));
+            for (at, byte) in spoilt {
+                datagram[at] = byte;
+            }
+            datagram.truncate(cut);
+            let _ = (is_initial(&datagram), initials.read(&datagram), Initials::new().read(&datagram));
+        }
+    }
+}

@@ -159,8 +159,7 @@ fn with_handshake<T>(stream: &[u8], read: impl Fn(&[u8]) -> T) -> Option<T> {
     const FULL: usize = (1 << 14) + 1_024;
     // What is not there yet may still be right.
     let fits = |at: usize, right: fn(u8) -> bool| stream.get(at).copied().is_none_or(right);
-    if stream.is_empty()
-        || !fits(0, |b| b == HANDSHAKE)
+    if !fits(0, |b| b == HANDSHAKE)
         || !fits(1, |b| b == 3)
         || !fits(2, |b| b <= 4)
         || !fits(RECORD, |b| b == CLIENT_HELLO)
@@ -321,5 +320,181 @@ impl<'a> Rest<'a> {
 
     fn number(&mut self) -> Result<u16, Bad> {
         be16(self.take(2)?, 0).ok_or(Bad::Short)
+    }
+}
+
+/// ClientHellos for the tests of all that read them.
+#[cfg(test)]
+pub(crate) mod sample {
+    /// An extension: kind, length, body.
+    pub(crate) fn extension(kind: u16, body: &[u8]) -> Vec<u8> {
+        [&kind.to_be_bytes(), &u16::try_from(body.len()).unwrap().to_be_bytes(), body].concat()
+    }
+
+    /// The extension that names the server.
+    pub(crate) fn server_name(name: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(name.len()).unwrap();
+        extension(0, &[&(length + 3).to_be_bytes()[..], &[0], &length.to_be_bytes(), name].concat())
+    }
+
+    /// The extension that offers protocols.
+    pub(crate) fn protocols(offers: &[&str]) -> Vec<u8> {
+        let list: Vec<u8> =
+            offers.iter().flat_map(|o| [&[u8::try_from(o.len()).unwrap()], o.as_bytes()].concat()).collect();
+        extension(16, &[&u16::try_from(list.len()).unwrap().to_be_bytes(), &list[..]].concat())
+    }
+
+    /// Version, random, session, cipher suites, compression and extensions; for DTLS a cookie too.
+    pub(crate) fn body(version: u8, cookie: &[u8], extensions: &[Vec<u8>]) -> Vec<u8> {
+        let extensions = extensions.concat();
+        let length = u16::try_from(extensions.len()).unwrap().to_be_bytes();
+        [
+            &[version, 3],
+            &[7; 32][..],
+            &[2, 1, 1],
+            cookie,
+            &[0, 4, 0x13, 1, 0x13, 2, 1, 0],
+            &length,
+            &extensions,
+        ]
+        .concat()
+    }
+
+    /// The handshake message with these extensions.
+    pub(crate) fn handshake(extensions: &[Vec<u8>]) -> Vec<u8> {
+        let body = body(3, &[], extensions);
+        [&[1, 0], &u16::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+    }
+
+    /// The message in records of at most `size` bytes.
+    pub(crate) fn records(handshake: &[u8], size: usize) -> Vec<u8> {
+        let record =
+            |part: &[u8]| [&[22, 3, 1], &u16::try_from(part.len()).unwrap().to_be_bytes()[..], part].concat();
+        handshake.chunks(size).flat_map(record).collect()
+    }
+
+    /// A hello for `name` as long as one with a post-quantum key share, which stands before the name.
+    pub(crate) fn long(name: &str) -> Vec<u8> {
+        handshake(&[extension(51, &[3; 1_700]), server_name(name.as_bytes()), protocols(&["h2", "http/1.1"])])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::sample::{body, extension, handshake, long, protocols, records, server_name};
+    use super::*;
+
+    fn whole(reading: Reading<ClientHello>) -> ClientHello {
+        let Reading::Whole(hello) = reading else { panic!("{reading:?}") };
+        hello
+    }
+
+    #[test]
+    fn name_offers_and_encryption_are_read() {
+        let hello = whole(client_hello(&handshake(&[
+            extension(0x0a0a, &[]),
+            protocols(&["h2", "http/1.1", "unheard-of"]),
+            extension(0xfe0d, &[1; 40]),
+            server_name(b"Bulb.Example.ORG"),
+        ])));
+        assert_eq!(hello.server_name.as_deref(), Some("bulb.example.org"));
+        assert_eq!(hello.alpn.names().collect::<Vec<_>>(), ["h2", "http/1.1"]);
+        assert_eq!(hello.alpn.service(), Some("https"));
+        assert!(hello.ech && hello.alpn.offers("h2") && !hello.alpn.offers("h3"));
+    }
+
+    #[test]
+    fn a_hello_without_a_name_is_one() {
+        let hello = whole(client_hello(&handshake(&[protocols(&["dot"])])));
+        assert_eq!((hello.server_name, hello.alpn.service(), hello.ech), (None, Some("dot"), false));
+        let bare = body(3, &[], &[]);
+        let bare = [&[1, 0, 0, u8::try_from(bare.len() - 2).unwrap()], &bare[..bare.len() - 2]].concat();
+        assert_eq!(whole(client_hello(&bare)), ClientHello::default());
+    }
+
+    #[test]
+    fn drafts_count_as_what_they_became() {
+        let offer =
+            |protocol: &str| whole(client_hello(&handshake(&[protocols(&[protocol])]))).alpn.service();
+        assert_eq!([offer("h3-29"), offer("doq-i00"), offer("h3x")], [Some("h3"), Some("doq"), None]);
+    }
+
+    #[test]
+    fn no_protocol_stands_in_the_table_twice() {
+        for (n, (name, _)) in PROTOCOLS.iter().enumerate() {
+            assert_eq!(Alpn::of(name.as_bytes()), Alpn(1 << n), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_hello_is_told_by_its_first_bytes() {
+        for bytes in [
+            &b"GET / HTTP/1.1"[..],
+            b"\x16\x02",
+            b"\x17\x03\x03",
+            b"\x16\x03\x01\x02\x00\x02",
+            b"\x16\x03\x05",
+        ] {
+            assert_eq!(hello_in_records(bytes), Reading::Not, "{bytes:?}");
+        }
+        for bytes in [&b"\x16"[..], b"\x16\x03\x01\x02", b"\x16\x03\x01\x02\x00\x01"] {
+            assert_eq!(hello_in_records(bytes), Reading::More, "{bytes:?}");
+        }
+        assert_eq!(client_hello(&[1, 0, 0, 9]), Reading::Not, "too short to be one");
+        let mut odd = handshake(&[]);
+        odd[4 + 34] = 33;
+        assert_eq!(client_hello(&odd), Reading::Not, "no session is that long");
+        assert_eq!(hello_in_records(b"\x16\x03\x01\0\0\x01"), Reading::Not, "a record of nothing");
+    }
+
+    #[test]
+    fn of_a_cut_hello_the_name_is_kept() {
+        let hello = handshake(&[server_name(b"cam.example"), extension(51, &[0; 900]), protocols(&["h2"])]);
+        let cut = &hello[..200];
+        assert_eq!(client_hello(cut), Reading::More);
+        assert_eq!(cut_hello(cut).unwrap().server_name.as_deref(), Some("cam.example"));
+        assert_eq!(cut_hello_in_records(&records(&hello, 150)[..170]).unwrap(), cut_hello(cut).unwrap());
+        assert_eq!(cut_hello(&long("cam.example")[..200]), None, "the name comes later");
+    }
+
+    #[test]
+    fn a_datagram_of_dtls_has_its_hello_read() {
+        let body = body(0xfe, &[3, 9, 9, 9], &[server_name(b"turn.example"), protocols(&["webrtc"])]);
+        let length = u8::try_from(body.len()).unwrap();
+        let message = [&[1, 0, 0, length, 0, 0, 0, 0, 0, 0, 0, length], &body[..]].concat();
+        let record = [&[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, length + 12], &message[..]].concat();
+        let hello = dtls_hello(&record).unwrap();
+        assert_eq!(
+            (hello.server_name.as_deref(), hello.alpn.service()),
+            (Some("turn.example"), Some("webrtc"))
+        );
+        assert_eq!(dtls_hello(&record[..20]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_hello_is_the_same_in_records_of_any_size_and_never_wrong_before_its_end(size in 1..2_000_usize) {
+            let hello = long("pq.example.net");
+            let stream = records(&hello, size);
+            prop_assert_eq!(hello_in_records(&stream), client_hello(&hello));
+            for cut in (0..stream.len()).step_by(37) {
+                prop_assert_eq!(hello_in_records(&stream[..cut]), Reading::More);
+            }
+        }
+
+        #[test]
+        fn nothing_read_from_a_spoilt_hello_panics(
+            at in 0..1_900_usize, bytes in prop::collection::vec(any::<u8>(), 1..40), cut in 0..2_000_usize,
+        ) {
+            let mut hello = long("pq.example.net");
+            let at = at.min(hello.len() - 1);
+            for (old, new) in hello[at..].iter_mut().zip(&bytes) {
+                *old = *new;
+            }
+            hello.truncate(cut);
+            let _ = (client_hello(&hello), cut_hello(&hello), hello_in_records(&records(&hello, 100)), dtls_hello(&hello));
+        }
     }
 }
