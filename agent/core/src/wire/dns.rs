@@ -361,4 +361,4 @@ fn hints(data: &[u8]) -> impl Iterator<Item = IpAddr> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
