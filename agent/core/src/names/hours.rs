@@ -12,27 +12,33 @@ use crate::time::{Span, Timestamp};
 
 /// The window of these rows.
 pub const HOUR: Span = Span::from_secs(3600);
-/// Names that a device may have in an hour. A phone asks for some hundred; a tunnel, or a device that looks for others
-/// by made-up names, for any number.
-const NAMES: usize = 256;
-/// Domains that the further names of a device and hour fold to.
-const DOMAINS: usize = 64;
-/// Rows of an hour.
-const ROWS: usize = 16_384;
-/// Rows of an hour beyond which only such are begun as name nothing but a device.
-const NAMED_ROWS: usize = ROWS / 4 * 3;
 /// Rows of an hour that do not even name a device: one for each result.
 const NOBODYS_ROWS: usize = 17;
 /// Hours whose names are remembered, so that their limits hold: the current one, and the one before it, of which the
 /// last questions are counted when they were not answered.
 const HOURS: usize = 2;
-/// Rows of earlier hours that may wait to be taken: only a clock that goes to and fro makes so many.
-const WAITING: usize = 2 * ROWS;
-
 /// What all names fold to in the end, whatever their type.
 const STAR: &str = "*";
 /// The type of a star (0 is no type that can be asked for, RFC 6895 section 3.1).
 const ANY_KIND: u16 = 0;
+
+/// How much an hour may hold.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Names of a device. A phone asks for some hundred; a tunnel, or a device that looks for others by made-up names,
+    /// for any number.
+    names: usize,
+    /// Domains that the further names of a device fold to.
+    domains: usize,
+    /// Rows, the last quarter of which is for such as name nothing but a device.
+    rows: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { names: 256, domains: 64, rows: 16_384 }
+    }
+}
 
 /// How a question was answered: 0 and above as on the wire (IANA "DNS RCODEs").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +116,7 @@ pub struct Hours {
     /// Rows of hours whose names are not remembered any more.
     waiting: Vec<DnsRow>,
     star: Arc<str>,
+    limits: Limits,
     /// Questions whose row lost the name, be it with the type and the device.
     pub folded: u64,
     /// Questions that are in no row, for nobody took the rows.
@@ -118,7 +125,8 @@ pub struct Hours {
 
 impl Default for Hours {
     fn default() -> Self {
-        Self { hours: Vec::new(), waiting: Vec::new(), star: STAR.into(), folded: 0, dropped: 0 }
+        let (hours, waiting, limits) = (Vec::new(), Vec::new(), Limits::default());
+        Self { hours, waiting, star: STAR.into(), limits, folded: 0, dropped: 0 }
     }
 }
 
@@ -135,7 +143,7 @@ impl Hours {
             self.hours.len() - 1
         });
         if let Some(hour) = self.hours.get_mut(place) {
-            let key = hour.admit(device, name, kind, rcode, &self.star);
+            let key = hour.admit((device, Arc::clone(name), kind, rcode), &self.star, &self.limits);
             self.folded += u64::from(key.1 != *name);
             hour.rows.entry(key).or_default().add(at);
         }
@@ -156,8 +164,9 @@ impl Hours {
         }
     }
 
+    /// Only a clock that goes to and fro makes so many rows of earlier hours that there is no room for them.
     fn put_aside(&mut self, mut hour: Hour) {
-        let (folded, dropped) = merge(&mut self.waiting, hour.take().collect(), WAITING);
+        let (folded, dropped) = merge(&mut self.waiting, hour.take().collect(), 2 * self.limits.rows);
         self.folded += folded;
         self.dropped += dropped;
     }
@@ -166,24 +175,24 @@ impl Hours {
 impl Hour {
     /// The row that a question counts in: the first of its own, its domain's, its device's and nobody's that is there or
     /// has room.
-    fn admit(&mut self, device: DeviceId, name: &Arc<str>, kind: u16, rcode: Rcode, star: &Arc<str>) -> Key {
+    fn admit(&mut self, (device, name, kind, rcode): Key, star: &Arc<str>, limits: &Limits) -> Key {
         // A name gets a row when it is admitted, so there are no more names than rows.
-        let room = self.rows.len() < NAMED_ROWS;
-        if let Some(name) = self.known(device, name, room) {
+        let room = self.rows.len() < limits.rows / 4 * 3;
+        if let Some(name) = self.known(device, &name, room, limits) {
             let key = (device, name, kind, rcode);
             if room || self.rows.contains_key(&key) {
                 return key;
             }
         }
         let key = (device, Arc::clone(star), ANY_KIND, rcode);
-        if self.rows.len() < ROWS - NOBODYS_ROWS || self.rows.contains_key(&key) {
+        if self.rows.len() + NOBODYS_ROWS < limits.rows || self.rows.contains_key(&key) {
             return key;
         }
         (DeviceId::OTHER, Arc::clone(star), ANY_KIND, rcode)
     }
 
     /// The name, or what it folds to; if there is no `room`, only what was asked before.
-    fn known(&mut self, device: DeviceId, name: &Arc<str>, room: bool) -> Option<Arc<str>> {
+    fn known(&mut self, device: DeviceId, name: &Arc<str>, room: bool, limits: &Limits) -> Option<Arc<str>> {
         if !room && !self.asked.contains_key(&device) {
             return None;
         }
@@ -191,7 +200,7 @@ impl Hour {
         if let Some(name) = names.get(name) {
             return Some(Arc::clone(name));
         }
-        if room && names.len() < NAMES {
+        if room && names.len() < limits.names {
             names.insert(Arc::clone(name));
             return Some(Arc::clone(name));
         }
@@ -199,7 +208,7 @@ impl Hour {
         if let Some(domain) = domains.get(domain.as_str()) {
             return Some(Arc::clone(domain));
         }
-        if !room || domains.len() >= DOMAINS || domain == STAR {
+        if !room || domains.len() >= limits.domains || domain == STAR {
             return None;
         }
         let domain: Arc<str> = domain.into();
@@ -227,8 +236,8 @@ impl Tally {
     }
 }
 
-/// Adds `later` to `rows`, of which it keeps at most `limit`: beyond it the hours lose their names, the oldest first, and
-/// of what is still too much the oldest rows are dropped. Returns how many questions lost their name, and how many were
+/// Adds `later` to `rows`, of which it keeps at most `limit`: beyond it hours lose their names, the oldest first, where
+/// that makes their rows fewer, and of what is still too much the oldest rows are dropped. Returns how many questions lost their name, and how many were
 /// dropped.
 pub fn merge(rows: &mut Vec<DnsRow>, later: Vec<DnsRow>, limit: usize) -> (u64, u64) {
     rows.extend(later);
@@ -239,17 +248,19 @@ pub fn merge(rows: &mut Vec<DnsRow>, later: Vec<DnsRow>, limit: usize) -> (u64, 
         let mut excess = rows.len() - limit;
         let mut kept = Vec::with_capacity(rows.len());
         for hour in rows.chunk_by(|a, b| a.window == b.window) {
-            if excess == 0 {
-                kept.extend_from_slice(hour);
-                continue;
+            if excess > 0 {
+                let nameless =
+                    |row: &DnsRow| DnsRow { name: Arc::clone(&star), kind: ANY_KIND, ..row.clone() };
+                let mut short: Vec<_> = hour.iter().map(nameless).collect();
+                join(&mut short);
+                if short.len() < hour.len() {
+                    excess = excess.saturating_sub(hour.len() - short.len());
+                    folded += hour.iter().filter(|row| *row.name != *STAR).map(|row| row.count).sum::<u64>();
+                    kept.append(&mut short);
+                    continue;
+                }
             }
-            folded += hour.iter().filter(|row| *row.name != *STAR).map(|row| row.count).sum::<u64>();
-            let nameless = |row: &DnsRow| DnsRow { name: Arc::clone(&star), kind: ANY_KIND, ..row.clone() };
-            let mut hour: Vec<_> = hour.iter().map(nameless).collect();
-            let before = hour.len();
-            join(&mut hour);
-            excess = excess.saturating_sub(before - hour.len());
-            kept.append(&mut hour);
+            kept.extend_from_slice(hour);
         }
         dropped = kept.drain(..excess).map(|row| row.count).sum();
         *rows = kept;
@@ -278,3 +289,6 @@ pub(crate) fn join(rows: &mut Vec<DnsRow>) {
         same
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ impl Known {
         [&mut self.asked, &mut self.pointer].into_iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests;

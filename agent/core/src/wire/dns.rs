@@ -359,3 +359,6 @@ fn hints(data: &[u8]) -> impl Iterator<Item = IpAddr> {
         value.chunks_exact(size).filter_map(address)
     })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
