@@ -71,3 +71,69 @@ const fn is_read(port: u16) -> bool {
             | wsd::PORT
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{Fragment, Ip};
+
+    fn bare(ethertype: u16, payload: &[u8]) -> Packet<'_> {
+        let (src, trouble) = (Some(MacAddr([2, 0, 0, 0, 0, 7])), None);
+        Packet { src, dst: None, group: true, vlan: None, ethertype, ip: None, trouble, payload }
+    }
+
+    fn ip(protocol: u8, ports: (u16, u16)) -> Ip {
+        let (src, dst) = ([192, 168, 1, 7].into(), [224, 0, 0, 251].into());
+        Ip { src, dst, protocol, hop_limit: 255, len: 0, ports: Some(ports), fragment: None, tcp: None }
+    }
+
+    fn said(packet: &Packet<'_>) -> Vec<Says> {
+        let mut said = Vec::new();
+        heard(packet, packet.ip.and_then(|ip| ip.ports), &mut |says| said.push(says));
+        said
+    }
+
+    const NOTIFY: &[u8] = b"\0\0\0\0\0\0\0\0NOTIFY * HTTP/1.1\r\nSERVER: bulb\r\n\r\n";
+    const BULB: &str = "bulb";
+
+    #[test]
+    fn packets_are_read_by_their_udp_port_and_others_are_not() {
+        let bulb = Says::Own(ClaimSource::Ssdp, BULB.to_owned());
+        let of = |ip: Ip| said(&Packet { ip: Some(ip), ..bare(0x800, NOTIFY) });
+        assert_eq!(of(ip(17, (50_000, 1900))), [bulb.clone()]);
+        assert_eq!(of(ip(17, (1900, 50_000))), [bulb]);
+        assert_eq!(of(ip(17, (50_000, 50_001))), []);
+        assert_eq!(of(ip(6, (50_000, 1900))), [], "TCP");
+        assert_eq!(of(ip(17, (5353, 5353))), [], "no DNS");
+    }
+
+    #[test]
+    fn later_fragments_have_no_header_to_skip() {
+        let of = |first| {
+            let fragment = Some(Fragment { id: 1, first });
+            said(&Packet { ip: Some(Ip { fragment, ..ip(17, (1900, 1900)) }), ..bare(0x800, NOTIFY) }).len()
+        };
+        assert_eq!((of(true), of(false)), (1, 0));
+    }
+
+    #[test]
+    fn frames_without_ip_are_read_by_their_ethertype() {
+        let lldp = [5 << 1, 2, b's', b'1'];
+        assert_eq!(said(&bare(0x88cc, &lldp)), [Says::Own(ClaimSource::Lldp, "s1".to_owned())]);
+        assert_eq!(said(&bare(0x88cd, &lldp)), []);
+        let cdp = [0xaa, 0xaa, 3, 0, 0, 0xc, 0x20, 0, 2, 180, 0, 0, 0, 1, 0, 6, b's', b'1'];
+        assert_eq!(said(&bare(256 + 0xaa, &cdp)), [Says::Own(ClaimSource::Cdp, "s1".to_owned())]);
+    }
+
+    #[test]
+    fn a_client_of_dhcp_is_named_by_its_hardware_address() {
+        let mut bytes = vec![0; 8 + 240];
+        bytes[8..11].copy_from_slice(&[1, 1, 6]);
+        bytes[36..42].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
+        bytes[244..248].copy_from_slice(&[99, 130, 83, 99]);
+        bytes.extend([12, 2, b'p', b'c']);
+        let packet = Packet { ip: Some(ip(17, (68, 67))), ..bare(0x800, &bytes) };
+        let client = MacAddr([2, 0, 0, 0, 0, 9]);
+        assert_eq!(said(&packet), [Says::Of(client, ClaimSource::Dhcp, "pc".to_owned())]);
+    }
+}

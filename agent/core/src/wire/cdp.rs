@@ -36,3 +36,35 @@ pub fn read(bytes: &[u8], tell: &mut impl FnMut(Says)) {
         rest = rest.get(length.into()..).unwrap_or_default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(kind: u16, body: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(body.len() + 4).unwrap();
+        [&kind.to_be_bytes()[..], &length.to_be_bytes(), body].concat()
+    }
+
+    fn said(head: &[u8], elements: &[Vec<u8>]) -> Vec<Says> {
+        let mut said = Vec::new();
+        read(&[head, &[2, 180, 0, 0], &elements.concat()].concat(), &mut |says| said.push(says));
+        said
+    }
+
+    #[test]
+    fn a_neighbour_says_its_name_and_platform() {
+        let head = [0xaa, 0xaa, 3, 0, 0, 0xc, 0x20, 0];
+        let elements = [element(1, b"ap-1"), element(3, b"eth0"), element(6, b"cisco AIR")];
+        let own = |source, value: &str| Says::Own(source, value.to_owned());
+        assert_eq!(
+            said(&head, &elements),
+            [own(ClaimSource::Cdp, "ap-1"), own(ClaimSource::CdpPlatform, "cisco AIR")]
+        );
+        let vtp = [0xaa, 0xaa, 3, 0, 0, 0xc, 0x20, 3];
+        assert_eq!(said(&vtp, &elements), []);
+        assert_eq!(said(&head, &[element(1, b"x")[..3].to_vec()]), []);
+        assert_eq!(said(&head, &[vec![0, 1, 0, 2]]), [], "a length that does not even cover itself");
+        assert_eq!(said(&head, &vec![element(1, b"x"); 5_000]).len(), ELEMENTS);
+    }
+}

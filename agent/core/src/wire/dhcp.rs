@@ -174,4 +174,76 @@ mod tests {
         let odd = Ack::read(&ack(&[53, 1, 5, 1, 4, 255, 0, 255, 0])).unwrap();
         assert_eq!(odd.network, None, "a mask with a hole is no network");
     }
+
+    fn said(bytes: &[u8]) -> Vec<(ClaimSource, String)> {
+        let mut said = Vec::new();
+        read(bytes, &mut |says| match says {
+            Says::Of(MacAddr([2, 0, 0, 0, 0, 7]), source, value) => said.push((source, value)),
+            other => panic!("{other:?}"),
+        });
+        said
+    }
+
+    fn option(kind: u8, body: &[u8]) -> Vec<u8> {
+        [&[kind, u8::try_from(body.len()).unwrap()], body].concat()
+    }
+
+    fn request(options: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = ack(&options.concat());
+        bytes[0] = REQUEST;
+        bytes
+    }
+
+    #[test]
+    fn a_client_says_name_class_fingerprint_identifier_and_url() {
+        let bytes = request(&[
+            option(53, &[3]),
+            option(12, b"Anna's\x1b iPhone\0"),
+            option(60, b"android-dhcp-14"),
+            option(55, &[1, 3, 6, 15, 119]),
+            option(61, &[1, 2, 0, 0, 0, 0, 7]),
+            option(161, b"https://example.com/bulb.json"),
+            option(255, &[]),
+            option(12, b"beyond the end"),
+        ]);
+        let expected = [
+            (ClaimSource::Dhcp, "Anna's iPhone"),
+            (ClaimSource::DhcpVendor, "android-dhcp-14"),
+            (ClaimSource::DhcpFingerprint, "1,3,6,15,119"),
+            (ClaimSource::DhcpClientId, "01020000000007"),
+            (ClaimSource::Mud, "https://example.com/bulb.json"),
+        ];
+        assert_eq!(said(&bytes), expected.map(|(source, value)| (source, value.to_owned())));
+    }
+
+    #[test]
+    fn the_full_name_comes_as_text_or_encoded() {
+        let fqdn = |body: &[u8]| said(&request(&[option(81, body)])).pop().map(|(_, value)| value);
+        assert_eq!(fqdn(b"\x01\0\0PC.Example.org").as_deref(), Some("pc.example.org"));
+        assert_eq!(fqdn(b"\x04\0\0\x02PC\x07example\0").as_deref(), Some("pc.example"));
+        assert_eq!(fqdn(b"\x04\0\0\x02PC").as_deref(), Some("pc"), "a partial name");
+        assert_eq!(fqdn(b"\x04\0\0\x40PC"), None);
+        assert_eq!(fqdn(b"\x01\0"), None);
+    }
+
+    #[test]
+    fn of_a_server_only_the_names_count_and_of_other_messages_nothing() {
+        let reply = ack(&[option(53, &[2]), option(12, b"pc"), option(60, b"server")].concat());
+        assert_eq!(said(&reply), [(ClaimSource::Dhcp, "pc".to_owned())]);
+        let mut other = request(&[option(12, b"pc")]);
+        other[2] = 16;
+        assert_eq!(said(&other), [], "no Ethernet address");
+        other[2] = 6;
+        other[236] = 0;
+        assert_eq!(said(&other), [], "BOOTP without the cookie");
+        assert_eq!(said(&request(&[option(161, b"ftp://example.com/x"), option(55, &[])])), []);
+    }
+
+    #[test]
+    fn a_message_of_options_without_end_is_read_up_to_a_limit() {
+        assert_eq!(said(&request(&vec![option(12, b"pc"); 5_000])).len(), OPTIONS);
+        let long = said(&request(&[option(55, &[200; 255]), option(61, &[7; 255])]));
+        assert_eq!(long[0].1.len(), 64 * 4 - 1);
+        assert_eq!(long[1].1.len(), 64);
+    }
 }

@@ -66,3 +66,51 @@ impl<'a> Iterator for Options<'a> {
         Some((kind, body))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option(kind: u16, body: &[u8]) -> Vec<u8> {
+        [&kind.to_be_bytes()[..], &u16::try_from(body.len()).unwrap().to_be_bytes(), body].concat()
+    }
+
+    fn said(kind: u8, options: &[Vec<u8>]) -> Vec<(ClaimSource, String)> {
+        let mut said = Vec::new();
+        read(&[vec![kind, 0, 0, 1], options.concat()].concat(), &mut |says| {
+            if let Says::Own(source, value) = says {
+                said.push((source, value));
+            }
+        });
+        said
+    }
+
+    #[test]
+    fn a_client_says_name_class_fingerprint_identifier_and_url() {
+        let options = [
+            option(1, &[0, 3, 0, 1, 2, 0, 0, 0, 0, 7]),
+            option(6, &[0, 23, 0, 24, 0, 39]),
+            option(16, b"\0\0\x01\x37\0\x08MSFT 5.0"),
+            option(17, &[0, 0, 1, 55, 0, 1, 0, 0]),
+            option(39, b"\x01\x02PC\x04home\0"),
+            option(112, b"https://example.com/v6"),
+            option(16, &[0, 0, 1]),
+        ];
+        let expected = [
+            (ClaimSource::Duid, "00030001020000000007"),
+            (ClaimSource::Dhcpv6Fingerprint, "23,24,39"),
+            (ClaimSource::Dhcpv6Vendor, "MSFT 5.0"),
+            (ClaimSource::Dhcpv6Vendor, "enterprise 311"),
+            (ClaimSource::Dhcpv6, "pc.home"),
+            (ClaimSource::Mud, "https://example.com/v6"),
+        ];
+        assert_eq!(said(1, &options), expected.map(|(source, value)| (source, value.to_owned())));
+        assert_eq!(said(2, &options), [], "a server");
+        assert_eq!(said(12, &options), [], "a relay");
+    }
+
+    #[test]
+    fn a_message_of_options_without_end_is_read_up_to_a_limit() {
+        assert_eq!(said(1, &vec![option(1, &[7]); 5_000]).len(), OPTIONS);
+    }
+}

@@ -39,3 +39,48 @@ pub fn read(bytes: &[u8], tell: &mut impl FnMut(Says)) {
         rest = rest.get(end..).unwrap_or_default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(kind: u16, body: &[u8]) -> Vec<u8> {
+        let header = kind << 9 | u16::try_from(body.len()).unwrap();
+        [&header.to_be_bytes()[..], body].concat()
+    }
+
+    fn said(elements: &[Vec<u8>]) -> Vec<Says> {
+        let mut said = Vec::new();
+        read(&elements.concat(), &mut |says| said.push(says));
+        said
+    }
+
+    #[test]
+    fn a_neighbour_says_its_name_description_and_url() {
+        let said = said(&[
+            element(1, &[4, 2, 0, 0, 0, 0, 7]),
+            element(5, b"switch-1"),
+            element(6, b"Eight ports\r\nversion 2"),
+            element(127, b"\0\0\x5e\x01https://example.com/switch"),
+            element(127, b"\0\x12\x0f\x01https://example.com/other"),
+            element(0, &[]),
+            element(5, b"padding"),
+        ]);
+        let own = |source, value: &str| Says::Own(source, value.to_owned());
+        assert_eq!(
+            said,
+            [
+                own(ClaimSource::Lldp, "switch-1"),
+                own(ClaimSource::LldpDescription, "Eight ports version 2"),
+                own(ClaimSource::Mud, "https://example.com/switch"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_cut_or_without_end_is_read_as_far_as_it_goes() {
+        let cut = [element(5, b"switch-1"), element(6, b"cut")[..4].to_vec()];
+        assert_eq!(said(&cut).len(), 1);
+        assert_eq!(said(&vec![element(5, b"x"); 5_000]).len(), ELEMENTS);
+    }
+}

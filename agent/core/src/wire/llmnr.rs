@@ -23,3 +23,27 @@ pub fn read(bytes: &[u8], from: IpAddr, tell: &mut impl FnMut(Says)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::records::build::{a, message};
+    use super::*;
+
+    fn said(bytes: &[u8]) -> Option<Says> {
+        let mut said = None;
+        read(bytes, [10, 0, 0, 5].into(), &mut |says| said = Some(says));
+        said
+    }
+
+    #[test]
+    fn who_answers_with_its_own_address_bears_the_name() {
+        let own = message(0x8000, [&[a("HS2011", [10, 0, 0, 5])], &[], &[]]);
+        assert_eq!(said(&own), Some(Says::Own(ClaimSource::Llmnr, "HS2011".to_owned())));
+        let other = message(0x8000, [&[a("HS2011", [10, 0, 0, 6])], &[], &[a("x", [10, 0, 0, 5])]]);
+        assert_eq!(said(&other), None);
+        let question = message(0, [&[a("HS2011", [10, 0, 0, 5])], &[], &[]]);
+        assert_eq!(said(&question), None);
+        let refused = message(0x8005, [&[a("HS2011", [10, 0, 0, 5])], &[], &[]]);
+        assert_eq!(said(&refused), None);
+    }
+}

@@ -13,6 +13,9 @@ pub const NAME_PORT: u16 = 137;
 /// UDP port of the datagram service.
 pub const DATAGRAM_PORT: u16 = 138;
 
+/// Addresses of one name that are looked at.
+const ADDRESSES: usize = 16;
+
 /// Reads a UDP payload from or to [`NAME_PORT`] that came from address `from`: the unique name of a machine that is
 /// registered for, refreshed with, or answered with this very address. Groups, which are workgroups, are skipped.
 pub fn read(bytes: &[u8], from: IpAddr, tell: &mut impl FnMut(Says)) {
@@ -37,9 +40,6 @@ pub fn read(bytes: &[u8], from: IpAddr, tell: &mut impl FnMut(Says)) {
         }
     }
 }
-
-/// Addresses of one name that are looked at.
-const ADDRESSES: usize = 16;
 
 /// Reads a UDP payload from [`DATAGRAM_PORT`] that came from address `from`: the name of the sending machine.
 pub fn read_datagram(bytes: &[u8], from: IpAddr, tell: &mut impl FnMut(Says)) {
@@ -68,4 +68,70 @@ fn machine(name: &Name<'_>) -> Option<String> {
     // The names of the service itself (*, __MSBROWSE__) are no machine's.
     text.first().filter(|first| first.is_ascii_alphanumeric())?;
     text::free(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::records::build::{message, record};
+    use super::*;
+
+    const FROM: [u8; 4] = [192, 168, 1, 9];
+    const REGISTRATION: u16 = 0x2910;
+
+    fn encoded(name: &str, suffix: u8) -> String {
+        let padded = format!("{name:15}").into_bytes();
+        padded
+            .iter()
+            .chain([&suffix])
+            .flat_map(|b| [b'A' + (b >> 4), b'A' + (b & 15)])
+            .map(char::from)
+            .collect()
+    }
+
+    fn entry(name: &str, suffix: u8, flags: u8, address: [u8; 4]) -> Vec<u8> {
+        record(&encoded(name, suffix), kind::NB, 300, &[&[flags, 0], &address[..]].concat())
+    }
+
+    fn said(bytes: &[u8], read: impl Fn(&[u8], &mut dyn FnMut(Says))) -> Option<String> {
+        let mut said = None;
+        read(bytes, &mut |says| {
+            if let Says::Own(ClaimSource::Nbns, name) = says {
+                said = Some(name);
+            }
+        });
+        said
+    }
+
+    fn name_said(bytes: &[u8]) -> Option<String> {
+        said(bytes, |bytes, tell| read(bytes, FROM.into(), &mut |says| tell(says)))
+    }
+
+    #[test]
+    fn a_machine_that_registers_or_answers_with_its_own_address_has_the_name() {
+        let registers = |entry| name_said(&message(REGISTRATION, [&[], &[], &[entry]]));
+        assert_eq!(registers(entry("OFFICE-PC", 0, 0, FROM)).as_deref(), Some("OFFICE-PC"));
+        assert_eq!(registers(entry("OFFICE-PC", 0x20, 0, FROM)).as_deref(), Some("OFFICE-PC"));
+        assert_eq!(registers(entry("WORKGROUP", 0, 0x80, FROM)), None, "a group");
+        assert_eq!(registers(entry("OFFICE-PC", 0x1d, 0, FROM)), None, "a role");
+        assert_eq!(registers(entry("OFFICE-PC", 0, 0, [192, 168, 1, 1])), None, "of another");
+        assert_eq!(registers(entry("*", 0, 0, FROM)), None);
+        let answer = message(0x8580, [&[entry("NAS", 0x20, 0, FROM)], &[], &[]]);
+        assert_eq!(name_said(&answer).as_deref(), Some("NAS"));
+        let failed = message(0x8583, [&[entry("NAS", 0x20, 0, FROM)], &[], &[]]);
+        assert_eq!(name_said(&failed), None);
+        let asks = message(0x0110, [&[entry("NAS", 0x20, 0, FROM)], &[], &[]]);
+        assert_eq!(name_said(&asks), None);
+    }
+
+    #[test]
+    fn a_datagram_is_signed_by_its_sender() {
+        let datagram = |kind: u8, address: [u8; 4]| {
+            let head = [&[kind, 2, 0, 1], &address[..], &[0, 138, 0, 200, 0, 0]].concat();
+            let bytes = [head, super::super::records::build::name(&encoded("KITCHEN", 0))].concat();
+            said(&bytes, |bytes, tell| read_datagram(bytes, FROM.into(), &mut |says| tell(says)))
+        };
+        assert_eq!(datagram(0x11, FROM).as_deref(), Some("KITCHEN"));
+        assert_eq!(datagram(0x11, [192, 168, 1, 1]), None);
+        assert_eq!(datagram(0x13, FROM), None, "an error");
+    }
 }

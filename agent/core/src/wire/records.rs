@@ -73,10 +73,14 @@ impl<'a> Name<'a> {
         self.labels.get(..self.count).unwrap_or_default()
     }
 
-    /// Whether it is the same name, in whatever case (RFC 1035 section 2.3.3).
-    pub(super) fn is(&self, other: &Self) -> bool {
-        let (own, other) = (self.labels(), other.labels());
-        own.len() == other.len() && own.iter().zip(other).all(|(a, b)| a.eq_ignore_ascii_case(b))
+    /// What two names have in common that are the same in whatever case (RFC 1035 section 2.3.3).
+    pub(super) fn key(&self) -> Vec<u8> {
+        let mut key = Vec::new();
+        for label in self.labels() {
+            key.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+            key.extend(label.iter().map(u8::to_ascii_lowercase));
+        }
+        key
     }
 }
 
@@ -174,5 +178,87 @@ impl<'a> Iterator for Message<'a> {
         self.at = data_at + usize::from(length);
         let data = self.bytes.get(data_at..self.at)?;
         Some(Record { section, owner, kind, ttl, data, message: self.bytes, data_at })
+    }
+}
+
+/// Messages for tests. Names have `/` between their labels.
+#[cfg(test)]
+pub(super) mod build {
+    use super::kind;
+
+    pub(in crate::wire) fn name(text: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for label in text.split('/') {
+            bytes.push(u8::try_from(label.len()).unwrap());
+            bytes.extend(label.as_bytes());
+        }
+        bytes.push(0);
+        bytes
+    }
+
+    pub(in crate::wire) fn record(owner: &str, kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = name(owner);
+        bytes.extend([kind.to_be_bytes(), [0, 1]].concat());
+        bytes.extend(ttl.to_be_bytes());
+        bytes.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    pub(in crate::wire) fn a(host: &str, address: [u8; 4]) -> Vec<u8> {
+        record(host, kind::A, 120, &address)
+    }
+
+    /// One question, and the records of each section.
+    pub(in crate::wire) fn message(flags: u16, sections: [&[Vec<u8>]; 3]) -> Vec<u8> {
+        let mut bytes = [[0, 7], flags.to_be_bytes(), [0, 1]].concat();
+        for section in sections {
+            bytes.extend(u16::try_from(section.len()).unwrap().to_be_bytes());
+        }
+        bytes.extend([name("question"), vec![0, 255, 0, 1]].concat());
+        sections.iter().for_each(|section| bytes.extend(section.concat()));
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_through_pointers_that_go_back_and_not_through_others() {
+        let bytes = b"\x05local\0\x03www\xc0\x00rest\xc0\x07\xc0\x14\xc0\x15";
+        let labels = |at: usize| Name::read(bytes, at).map(|(name, end)| (name.labels().concat(), end));
+        assert_eq!(labels(7), Some((b"wwwlocal".to_vec(), 13)));
+        assert_eq!(labels(17), Some((b"wwwlocal".to_vec(), 19)), "two pointers");
+        assert_eq!(labels(19), None, "forward");
+        assert_eq!(labels(21), None, "itself");
+        assert_eq!(labels(23), None, "the end");
+    }
+
+    #[test]
+    fn chains_of_pointers_and_names_without_end_are_given_up() {
+        let chain: Vec<u8> = [vec![0, 0], (0..100_u8).flat_map(|n| [0xc0, 2 * n]).collect()].concat();
+        assert!(Name::read(&chain, 2 * POINTERS).is_some());
+        assert!(Name::read(&chain, 2 * POINTERS + 2).is_none());
+        let long = |last: u8| -> Vec<u8> {
+            [[63; 64].repeat(3), vec![last; 1 + usize::from(last)], vec![0]].concat()
+        };
+        assert!(Name::read(&long(61), 0).is_some() && Name::read(&long(62), 0).is_none(), "255 bytes");
+        let many = [b"\x01a".repeat(LABELS + 1), vec![0]].concat();
+        let (name, end) = Name::read(&many, 0).unwrap();
+        assert!(name.labels().is_empty() && end == many.len(), "walked over");
+    }
+
+    #[test]
+    fn a_message_is_read_up_to_its_limit_and_to_what_was_captured() {
+        let many = vec![build::a("h/local", [10, 0, 0, 1]); 300];
+        let bytes = build::message(0x8400, [&many[..2], &[], &many[..298]]);
+        let records: Vec<_> = Message::read(&bytes).unwrap().collect();
+        assert_eq!(records.len(), RECORDS - 1, "one question");
+        assert_eq!((records[1].section, records[2].section), (Section::Answer, Section::Additional));
+        assert_eq!(records[0].address(), Some([10, 0, 0, 1].into()));
+        assert_eq!(Message::read(&bytes[..100]).unwrap().count(), 3);
+        assert!(Message::read(&bytes[..11]).is_none());
     }
 }

@@ -74,3 +74,60 @@ fn kind(value: &[u8]) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Vec<Says> {
+        let mut said = Vec::new();
+        read(text.as_bytes(), &mut |says| said.push(says));
+        said
+    }
+
+    fn own(source: ClaimSource, value: &str) -> Says {
+        Says::Own(source, value.to_owned())
+    }
+
+    #[test]
+    fn announcements_and_answers_say_product_type_and_name() {
+        let notify = "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n\
+            Server:Linux/3.14 UPnP/1.0 IpBridge/1.9\r\nNT: urn:schemas-upnp-org:device:MediaRenderer:1\r\n\
+            DLNADeviceName.lge.com: Bedroom TV\r\nbad line\r\nhue-bridgeid: 0017";
+        assert_eq!(
+            said(notify),
+            [
+                own(ClaimSource::Ssdp, "Linux/3.14 UPnP/1.0 IpBridge/1.9"),
+                own(ClaimSource::SsdpType, "MediaRenderer"),
+                own(ClaimSource::SsdpName, "Bedroom TV"),
+                own(ClaimSource::SsdpType, "hue-bridge"),
+            ]
+        );
+        let answer = "HTTP/1.1 200 OK\r\nST: urn:Belkin:device:insight:1\r\n\r\n";
+        assert_eq!(said(answer), [own(ClaimSource::SsdpType, "Belkin:insight")]);
+        assert_eq!(said("NOTIFY * HTTP/1.1\nNT: roku:ecp\n"), [own(ClaimSource::SsdpType, "roku:ecp")]);
+    }
+
+    #[test]
+    fn who_searches_says_only_its_own_name() {
+        let search = "M-SEARCH * HTTP/1.1\r\nST: urn:schemas-upnp-org:device:Printer:1\r\n\
+            SERVER: x\r\nCPFN.UPNP.ORG: Anna's phone\r\n\r\n";
+        assert_eq!(said(search), [own(ClaimSource::SsdpName, "Anna's phone")]);
+        assert_eq!(said("HTTP/1.1 404 Not Found\r\nSERVER: x\r\n"), []);
+    }
+
+    #[test]
+    fn what_is_no_type_of_a_device_is_none() {
+        for nt in ["upnp:rootdevice", "uuid:1234", "urn:schemas-upnp-org:service:Switch:1", "urn:x", ""] {
+            assert_eq!(said(&format!("NOTIFY * HTTP/1.1\r\nNT: {nt}\r\n")), [], "{nt}");
+        }
+    }
+
+    #[test]
+    fn headers_without_end_are_read_up_to_a_limit() {
+        let many = format!("NOTIFY * HTTP/1.1\r\n{}", "SERVER: x\r\n".repeat(5_000));
+        assert_eq!(said(&many).len(), HEADERS);
+        let late = format!("NOTIFY * HTTP/1.1\r\nX: {}\r\nSERVER: x\r\n", "y".repeat(BYTES));
+        assert_eq!(said(&late), []);
+    }
+}

@@ -75,3 +75,50 @@ fn decoded(text: &[u8]) -> Vec<u8> {
     }
     plain
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(action: &str, body: &str) -> Vec<Says> {
+        let text = format!(
+            "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"urn:x\"><s:Header>\
+             <a:Action mustUnderstand=\"1\">http://schemas.xmlsoap.org/ws/2005/04/discovery/{action}</a:Action>\
+             </s:Header><s:Body>{body}</s:Body></s:Envelope>"
+        );
+        let mut said = Vec::new();
+        read(text.as_bytes(), &mut |says| said.push(says));
+        said
+    }
+
+    const CAMERA: &str = "<d:ProbeMatch><d:Types xmlns:n=\"urn:y\">tds:Device\n n:NetworkVideoTransmitter</d:Types>\
+        <d:Scopes>onvif://www.onvif.org/type/video_encoder onvif://www.onvif.org/name/Front%20Door%2 \
+        onvif://www.onvif.org/hardware/DS-2CD</d:Scopes></d:ProbeMatch>";
+
+    #[test]
+    fn who_comes_or_is_found_says_type_name_and_hardware() {
+        let own = |source, value: &str| Says::Own(source, value.to_owned());
+        let expected = [
+            own(ClaimSource::Wsd, "NetworkVideoTransmitter"),
+            own(ClaimSource::WsdName, "Front Door%2"),
+            own(ClaimSource::WsdModel, "DS-2CD"),
+        ];
+        assert_eq!(said("ProbeMatches", CAMERA), expected);
+        assert_eq!(said("Hello ", CAMERA), expected);
+    }
+
+    #[test]
+    fn who_searches_or_speaks_for_several_says_nothing_of_itself() {
+        assert_eq!(said("Probe", CAMERA), []);
+        assert_eq!(said("Bye", CAMERA), []);
+        assert_eq!(said("ProbeMatches", &CAMERA.repeat(2)), []);
+        assert_eq!(said("Hello", "<d:Types/><d:Scopes></d:Scopes>"), []);
+    }
+
+    #[test]
+    fn words_without_end_and_messages_without_end_are_read_up_to_a_limit() {
+        assert_eq!(said("Hello", &format!("<Types>{}</Types>", "a:b ".repeat(1_000))).len(), WORDS);
+        let late = format!("<X>{}</X>{CAMERA}", "y".repeat(BYTES));
+        assert_eq!(said("Hello", &late), []);
+    }
+}
