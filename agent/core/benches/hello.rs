@@ -14,13 +14,13 @@ fn main() {
 const FULL: usize = 65_000;
 
 fn record(length: usize, body: &[u8]) -> Vec<u8> {
-    [&[22, 3, 1], &u16::try_from(length).unwrap().to_be_bytes()[..], body].concat()
+    [&[22, 3, 1], &u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes()[..], body].concat()
 }
 
 /// A handshake message whose extensions are `one` again and again, up to `size` bytes.
 fn handshake(one: &[u8], size: usize) -> Vec<u8> {
-    let length = u16::try_from(size - 4).unwrap().to_be_bytes();
-    let extensions = u16::try_from(size - 47).unwrap().to_be_bytes();
+    let length = u16::try_from(size - 4).unwrap_or(u16::MAX).to_be_bytes();
+    let extensions = u16::try_from(size - 47).unwrap_or(u16::MAX).to_be_bytes();
     let mut bytes = [&[1, 0], &length[..], &[3, 3], &[7; 32], &[0, 0, 2, 19, 1, 1, 0], &extensions].concat();
     while bytes.len() + one.len() <= size {
         bytes.extend(one);
@@ -78,7 +78,7 @@ fn waiting_stream(bencher: Bencher<'_, '_>) {
             let mut hellos = Hellos::default();
             for n in 0..15 {
                 let at = 400 + 1_000 * n;
-                hellos.tcp(1, 0, u32::try_from(at).unwrap(), &stream[at..at + 990], Timestamp(0));
+                hellos.tcp(1, 0, u32::try_from(at).unwrap_or(u32::MAX), &stream[at..at + 990], Timestamp(0));
             }
             hellos
         })
@@ -92,16 +92,19 @@ const IV: u128 = 0xfa04_4b2f_42a3_fd3b_46fb_255c;
 const HEADER_KEY: u128 = 0x9f50_449e_04a0_e810_283a_1e99_33ad_edd2;
 
 fn initial(frames: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(frames.len() + 17).unwrap() | 0x4000;
+    let length = u16::try_from(frames.len() + 17).unwrap_or(u16::MAX) | 0x4000;
     let mut packet = [&[0xc0, 0, 0, 0, 1, 8], &IDENTIFIER[..], &[0, 0], &length.to_be_bytes(), &[0]].concat();
     let number_at = packet.len() - 1;
     let mut sealed = frames.to_vec();
-    let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &KEY.to_be_bytes()).unwrap());
-    let nonce = Nonce::try_assume_unique_for_key(&IV.to_be_bytes()[4..]).unwrap();
-    key.seal_in_place_append_tag(nonce, Aad::from(&packet), &mut sealed).unwrap();
+    let key = LessSafeKey::new(
+        UnboundKey::new(&AES_128_GCM, &KEY.to_be_bytes()).expect("keys and sizes are right"),
+    );
+    let nonce = Nonce::try_assume_unique_for_key(&IV.to_be_bytes()[4..]).expect("keys and sizes are right");
+    key.seal_in_place_append_tag(nonce, Aad::from(&packet), &mut sealed).expect("keys and sizes are right");
     packet.extend(sealed);
-    let mask = quic::HeaderProtectionKey::new(&quic::AES_128, &HEADER_KEY.to_be_bytes()).unwrap();
-    let mask = mask.new_mask(&packet[number_at + 4..number_at + 20]).unwrap();
+    let mask = quic::HeaderProtectionKey::new(&quic::AES_128, &HEADER_KEY.to_be_bytes())
+        .expect("keys and sizes are right");
+    let mask = mask.new_mask(&packet[number_at + 4..number_at + 20]).expect("keys and sizes are right");
     packet[0] ^= mask[0] & 0x0f;
     packet[number_at] ^= mask[1];
     packet
