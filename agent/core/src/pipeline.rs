@@ -356,15 +356,13 @@ impl Pipeline {
         });
     }
 
-    /// Reads what a device says of itself. What a router passes on is no word about the router.
+    /// Reads what a device says of itself, or of a client that it relays. What a router passes on is no word about the router.
     fn hear(&mut self, packet: &Packet<'_>, sender: DeviceId, at: Timestamp) {
         let Self { devices, book, names, .. } = self;
         let passed_on = packet.ip.is_some_and(|ip| {
             devices.is_gateway(sender) && !ip.src.is_unspecified() && !book.is_bound(ip.src, sender)
         });
-        if !passed_on {
-            names.hear(packet, sender, devices, at);
-        }
+        names.hear(packet, (!passed_on).then_some(sender), devices, at);
     }
 
     /// Finds the flow, or begins one, and counts the packet in it.
