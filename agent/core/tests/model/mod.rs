@@ -204,16 +204,17 @@ impl Model {
         let ports = self.ports(&packet, at);
         let place = self.talk(&packet, ports, [src, dst], shot, (at, self.told.minutes.len() + own));
         let talk = &self.talks[place];
-        // Traffic shows who has which address: once a flow and minute.
-        let again = matches!(&talk.seen[..], [.., before, this] if before.window == this.window);
+        let (&Seen { way, window, .. }, before) = talk.seen.split_last().unwrap();
+        // Traffic shows who has which address: once a flow, way and minute. To whom it goes it shows of nobody else's alone.
+        let again = before.iter().rev().take_while(|seen| seen.window == window).any(|seen| seen.way == way);
         if talk.class != Class::Link && !again {
-            for side in talk.sides {
-                if self.known.is_station(side.address, side.device) {
+            for (side, sends) in [(talk.sides[way], true), (talk.sides[1 - way], false)] {
+                let counts = sends || self.known.holder(side.address).is_none();
+                if counts && self.known.is_station(side.address, side.device) {
                     self.known.sight(side.address, side.device, Source::Traffic, at);
                 }
             }
         }
-        let Seen { way, .. } = *talk.seen.last().unwrap();
         let protocol = talk.protocol;
         let (port, _) = talk.service_port();
         let flows = u64::from(talk.seen.len() == 1 && talk.class != Class::Link);
