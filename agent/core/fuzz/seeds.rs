@@ -1,5 +1,6 @@
 //! Seeds for the fuzz targets, out of captures: `seeds OUT CAPTURE...`, where a folder stands for all captures in it. What
-//! a capture holds for a reader becomes a file in the folder of its target.
+//! a capture holds for a reader becomes a file in the folder of its target; what the sample captures do not have is made
+//! by hand.
 
 #![allow(dead_code, reason = "of the tests' helpers and the entries only some are needed here")]
 
@@ -39,8 +40,8 @@ fn main() {
     paths.for_each(|path| find(&path, &mut captures));
     captures.sort();
     let mut written = 0;
-    for capture in &captures {
-        for (target, seeds) in seeds_of(capture) {
+    for all in captures.iter().map(|capture| seeds_of(capture)).chain([by_hand()]) {
+        for (target, seeds) in all {
             written += seeds.len();
             seeds.iter().for_each(|seed| write(&out.join(target), seed).expect("seeds can be written"));
         }
@@ -95,6 +96,84 @@ fn seeds_of(capture: &Path) -> Seeds {
     }
     run.end(&mut seeds);
     talks.into_values().for_each(|talk| talk.end(&mut seeds));
+    seeds
+}
+
+/// One of each message that no sample capture holds.
+fn by_hand() -> Seeds {
+    let mut seeds = Seeds::new();
+    let options: [(u16, &[u8]); 6] = [
+        (1, &[0, 3, 0, 1, 2, 0, 0, 0, 0, 7]),
+        (6, &[0, 23, 0, 24, 0, 39]),
+        (16, b"\0\0\x01\x37\0\x05maker"),
+        (17, &[0, 0, 1, 55]),
+        (39, b"\0\x04lamp\x04home\0"),
+        (112, b"https://lamp.example/mud"),
+    ];
+    let mut message = vec![1, 9, 9, 9];
+    for (kind, body) in options {
+        put_short(&mut message, kind);
+        put_chunk(&mut message, body);
+        add(&mut seeds, "dhcpv6", message.clone());
+    }
+
+    let elements: [(u8, &[u8]); 5] = [
+        (1, &[4, 2, 0, 0, 0, 0, 7]),
+        (5, b"switch"),
+        (6, b"eight ports"),
+        (127, b"\0\0\x5e\x01https://switch.example/mud"),
+        (0, b""),
+    ];
+    let mut frame = Vec::new();
+    for (kind, body) in elements {
+        frame.extend([kind << 1, u8::try_from(body.len()).unwrap_or_default()]);
+        frame.extend(body);
+        add(&mut seeds, "lldp", frame.clone());
+    }
+    let mut frame = vec![0xaa, 0xaa, 3, 0, 0, 0xc, 0x20, 0, 2, 180, 0, 0];
+    for (kind, body) in [(1, &b"switch"[..]), (6, b"cisco of old")] {
+        put_short(&mut frame, kind);
+        put_short(&mut frame, u16::try_from(body.len() + 4).unwrap_or_default());
+        frame.extend(body);
+        add(&mut seeds, "lldp", frame.clone());
+    }
+
+    for (action, of) in [("Hello", ""), ("ProbeMatches", "wsdp:Device tds:NetworkVideoTransmitter"), ("Probe", "a:b")] {
+        let scopes = "onvif://www.onvif.org/name/Front%20Door onvif://www.onvif.org/hardware/C-1 x:y";
+        let body = format!("<d:Types>{of}</d:Types><d:Scopes a=\"b\">{scopes}</d:Scopes><d:XAddrs/>");
+        let text = format!("<?xml?><s:Envelope><a:Action>urn:d/{action}</a:Action>{body}</s:Envelope>");
+        add(&mut seeds, "wsd", text.into_bytes());
+    }
+
+    // The name of a machine, as NetBIOS writes it: LAMP, blanks, the suffix of a workstation.
+    let name = [&[32][..], b"EMEBENFACACACACACACACACACACACAAA", &[0]].concat();
+    let entry = [0, 0, 192, 168, 1, 7];
+    for (flags, counts) in [(0x2910_u16, [1, 0, 0, 1]), (0x8500, [0, 1, 0, 0]), (0x4810, [1, 0, 0, 1])] {
+        let mut message = vec![0, 9];
+        put_short(&mut message, flags);
+        counts.iter().for_each(|&count| put_short(&mut message, count));
+        if counts[0] == 1 {
+            message.extend([&name[..], &[0, 32, 0, 1]].concat());
+        }
+        message.extend([&name[..], &[0, 32, 0, 1, 0, 0, 0, 9, 0, 6], &entry].concat());
+        add(&mut seeds, "nbns", message);
+    }
+    let datagram = [&[0x11, 2, 0, 1, 192, 168, 1, 7, 0, 138, 0, 80, 0, 0][..], &name, &name, b"\xffSMB"];
+    add(&mut seeds, "nbns", datagram.concat());
+    let answer = [&[0, 9, 0x80, 0, 0, 0, 0, 1, 0, 0, 0, 0, 4][..], b"lamp", &[0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4], &entry[2..]];
+    add(&mut seeds, "nbns", answer.concat());
+
+    for text in ["caf\u{e9} \u{202e}\u{1f4a1}\n bulb", "www.example.co.uk", "a.b.s3.amazonaws.com", "nas.lan", "..."] {
+        add(&mut seeds, "text", text.as_bytes().to_vec());
+    }
+    for request in [
+        "GET /x HTTP/1.1\r\nHost: lamp.example:80\r\n\r\n",
+        "CONNECT [2001:db8::1]:443 HTTP/1.1\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nUpgrade: h2c, TLS/1.2\r\nHost: a\r\n\r\n",
+        "GET http://u@lamp.example/ HTTP/1.0\r\n\r\n",
+    ] {
+        add(&mut seeds, "http", request.as_bytes().to_vec());
+    }
     seeds
 }
 

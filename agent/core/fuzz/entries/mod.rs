@@ -4,7 +4,7 @@
 pub(crate) mod bytes;
 pub(crate) mod conversation;
 pub(crate) mod run;
-mod sealed;
+pub(crate) mod sealed;
 
 use std::net::IpAddr;
 

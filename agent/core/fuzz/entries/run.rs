@@ -30,19 +30,31 @@ pub(crate) fn number_of(dlt: i32) -> Option<u8> {
 /// One step of a run.
 pub(crate) enum Step<'a> {
     /// After so many microseconds a frame, of which so many bytes were not captured.
-    Frame { after: i64, interface: u16, link_type: u8, unseen: u8, bytes: &'a [u8] },
+    Frame {
+        after: i64,
+        interface: u16,
+        link_type: u8,
+        unseen: u8,
+        bytes: &'a [u8],
+    },
     Tick(i64),
     Take,
     /// The clock is set by so much, or it is found out that it was off by that.
-    Clock { by: i64, corrected: bool },
+    Clock {
+        by: i64,
+        corrected: bool,
+    },
     Dropped(u8),
-    Watch { after: i64, watched: bool },
+    Watch {
+        after: i64,
+        watched: bool,
+    },
     Tap(u8),
     Network([u8; 4]),
 }
 
 impl<'a> Step<'a> {
-    fn read(input: &mut Input<'a>) -> Option<Self> {
+    pub(crate) fn read(input: &mut Input<'a>) -> Option<Self> {
         let first = input.byte()?;
         let high = first >> 4;
         Some(match first & 15 {
