@@ -106,7 +106,7 @@ impl Names {
                 pieces
                     .read((flow.id, way), tcp.seq, said, at, |bytes| read_dns(lookups, flow, way, bytes, at));
             }
-            (Reads::Dns, None) => read_dns(&mut self.lookups, flow, way, said, at),
+            (Reads::Dns, None) => _ = read_dns(&mut self.lookups, flow, way, said, at),
             (Reads::Hello | Reads::HelloKept, tcp) => {
                 let sight = match tcp {
                     Some(tcp) => self.hellos.tcp(flow.id, way, tcp.seq, said, at),
@@ -273,12 +273,13 @@ fn client(flow: &Flow, end: usize) -> Client {
     Client { device: end.device, address: (end.device == DeviceId::OTHER).then_some(end.address) }
 }
 
-/// A message of DNS: a question of its sender, or an answer to its receiver.
-fn read_dns(lookups: &mut Lookups, flow: &Flow, way: usize, bytes: &[u8], at: Timestamp) {
-    let Some(message) = Message::read(bytes) else { return };
+/// A message of DNS: a question of its sender, or an answer to its receiver. Returns how many questions are in it.
+fn read_dns(lookups: &mut Lookups, flow: &Flow, way: usize, bytes: &[u8], at: Timestamp) -> usize {
+    let Some(message) = Message::read(bytes) else { return 0 };
     if message.is_response() {
         lookups.answer(flow.id, client(flow, 1 - way), &message, at);
     } else {
         lookups.question(flow.id, client(flow, way), &message, at);
     }
+    message.many()
 }
