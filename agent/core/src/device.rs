@@ -164,11 +164,11 @@ impl Devices {
         self.admit(mac)
     }
 
-    /// The device with this MAC address, of which another one spoke: a relay passes on what its clients ask for. It counts
-    /// as seen, and is admitted as any other.
+    /// The device with this MAC address, of which another one spoke: a relay passes on what its clients ask for. One that
+    /// is new is admitted as any other, and was seen then, be it without a frame.
     pub fn hear_of(&mut self, mac: MacAddr, at: Timestamp) -> DeviceId {
         let id = self.observe(mac, at);
-        if id != DeviceId::OTHER {
+        if id != DeviceId::OTHER && self.list[id.0 as usize].seen.is_none() {
             self.touch(id, at);
         }
         id

@@ -11,7 +11,9 @@ pub(crate) const EVENTS_DROPPED: &str = "events dropped";
 
 /// What questions are called whose row lost its name.
 pub(crate) const QUESTIONS_FOLDED: &str = "questions kept without their name";
-/// What is called so that devices said of themselves and was not kept.
+/// What questions are called that are in no row.
+pub(crate) const QUESTIONS_DROPPED: &str = "questions dropped";
+/// What it is called when something that a device said of itself is not kept.
 pub(crate) const CLAIMS_REFUSED: &str = "names of devices not kept";
 
 /// A snapshot since the start of the run.
@@ -45,6 +47,8 @@ pub struct Stats {
     pub questions_cut: u64,
     /// Questions whose row lost the name.
     pub questions_folded: u64,
+    /// Questions that nobody took in time.
+    pub questions_dropped: u64,
     /// What devices said of themselves and was not kept.
     pub claims_refused: u64,
     /// Events that nobody took in time.
@@ -54,7 +58,7 @@ pub struct Stats {
 impl Stats {
     /// Each limit's counter with what it means, for events and warnings.
     #[must_use]
-    pub fn limits(&self) -> [(&'static str, u64); 14] {
+    pub fn limits(&self) -> [(&'static str, u64); 15] {
         [
             ("MAC addresses refused as devices", self.devices_refused),
             (SIGHTINGS_REFUSED, self.addresses_refused),
@@ -68,6 +72,7 @@ impl Stats {
             ("addresses whose name was forgotten", self.lookups_forgotten),
             ("questions not followed to their answer", self.questions_cut),
             (QUESTIONS_FOLDED, self.questions_folded),
+            (QUESTIONS_DROPPED, self.questions_dropped),
             (CLAIMS_REFUSED, self.claims_refused),
             (EVENTS_DROPPED, self.events_dropped),
         ]

@@ -223,11 +223,64 @@ pub(crate) fn lease(
     Datagram::new(server.into(), address.into(), udp(67, 68, &body)).ether()
 }
 
-/// A machine that asks for its first lease.
+/// A machine that asks for its first lease, and says what it is called.
 pub(crate) fn discover(client: MacAddr) -> Frame {
     let mut body = vec![1, 1, 6];
-    body.resize(300, 0);
+    body.resize(240, 0);
     body[28..34].copy_from_slice(&client.0);
+    body[236..].copy_from_slice(&[99, 130, 83, 99]);
+    let name = format!("thing-{}", client.0[5]);
+    body.extend([53, 1, 1, 12, u8::try_from(name.len()).expect("short")]);
+    body.extend(name.as_bytes());
+    body.push(255);
+    body.resize(300, 0);
     let datagram = Datagram::new([0, 0, 0, 0].into(), [255; 4].into(), udp(68, 67, &body));
     Frame::new(client, BROADCAST, datagram.ether())
+}
+
+/// A label of a name: its length in front.
+fn label(text: &str) -> Vec<u8> {
+    let mut bytes = vec![u8::try_from(text.len()).expect("a label")];
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+/// A question for the IPv4 address of `name`, or, with an answer, what becomes of it: an address, or that there is no such
+/// name.
+pub(crate) fn dns(id: u16, name: &str, answer: Option<Option<Ipv4Addr>>) -> Vec<u8> {
+    let (flags, answers) = match answer {
+        None => (0x0100_u16, 0_u16),
+        Some(None) => (0x8183, 0),
+        Some(Some(_)) => (0x8180, 1),
+    };
+    let mut bytes: Vec<u8> = [id, flags, 1, answers, 0, 0].into_iter().flat_map(u16::to_be_bytes).collect();
+    bytes.extend(name.split('.').flat_map(label));
+    bytes.extend([0, 0, 1, 0, 1]);
+    if let Some(Some(address)) = answer {
+        // The name is the one at byte 12.
+        bytes.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        bytes.extend(address.octets());
+    }
+    bytes
+}
+
+/// A TLS record with a ClientHello for `name` and nothing else of interest.
+pub(crate) fn client_hello(name: &str) -> Vec<u8> {
+    let name_length = len16(name.len());
+    let server_name = [&len16(name.len() + 3)[..], &[0], &name_length, name.as_bytes()].concat();
+    let extension = [&[0, 0][..], &len16(server_name.len()), &server_name].concat();
+    let mut body = vec![3, 3];
+    body.extend([7; 32]);
+    body.extend([0, 0, 2, 0x13, 1, 1, 0]);
+    body.extend(len16(extension.len()));
+    body.extend(extension);
+    let handshake = [&[1, 0][..], &len16(body.len()), &body].concat();
+    [&[22, 3, 1][..], &len16(handshake.len()), &handshake].concat()
+}
+
+/// A TCP segment that says something.
+pub(crate) fn said(from: u16, to: u16, seq: u32, data: &[u8]) -> (u8, Vec<u8>) {
+    let (protocol, mut bytes) = tcp(from, to, ACK, seq, 0);
+    bytes.extend(data);
+    (protocol, bytes)
 }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use lanscribe_core::address_book::Interval;
 use lanscribe_core::decode::LinkType;
 use lanscribe_core::device::{Count, DeviceChange, DeviceId};
 use lanscribe_core::flow::record::FlowRecord;
+use lanscribe_core::names::claim_source::ClaimSource;
+use lanscribe_core::names::hours::{self, DnsRow};
 use lanscribe_core::pipeline::{Batch, Config, Pipeline};
 use lanscribe_core::rollup::{Class, Minute};
 use lanscribe_core::stats::Stats;
@@ -50,6 +53,10 @@ pub(crate) struct Told {
     /// Devices with their totals over the run.
     pub(crate) devices: BTreeMap<DeviceId, DeviceChange>,
     pub(crate) addresses: BTreeMap<(IpAddr, DeviceId, Timestamp), Interval>,
+    /// What was asked for, and by whom.
+    pub(crate) questions: Vec<DnsRow>,
+    /// What devices said of themselves, and when first and last.
+    pub(crate) claims: BTreeMap<(DeviceId, ClaimSource, Arc<str>), (Timestamp, Timestamp)>,
     pub(crate) stats: Stats,
 }
 
@@ -68,6 +75,14 @@ impl Told {
             known.received.merge(change.received);
             known.seen = change.seen;
             known.gateway = change.gateway;
+        }
+        hours::merge(&mut self.questions, batch.dns, usize::MAX);
+        for claim in batch.claims {
+            let seen = self
+                .claims
+                .entry((claim.device, claim.source, claim.value))
+                .or_insert((claim.first, claim.last));
+            *seen = (seen.0.min(claim.first), seen.1.max(claim.last));
         }
         for interval in batch.addresses {
             self.addresses.insert((interval.address, interval.device, interval.first), interval);

@@ -49,6 +49,9 @@ fn merged(
         lost.folded += more.folded;
         lost.minutes += more.minutes;
         lost.addresses += more.addresses;
+        lost.nameless += more.nameless;
+        lost.questions += more.questions;
+        lost.claims += more.claims;
         lost.events += more.events;
     }
     Ok((batches.remove(0), lost))
@@ -106,6 +109,11 @@ fn limits_told<'a>(batches: impl IntoIterator<Item = &'a Batch>) -> BTreeMap<&'s
     told
 }
 
+/// How many questions are in rows.
+fn asked(told: &Told) -> u64 {
+    told.questions.iter().map(|row| row.count).sum()
+}
+
 fn folded(told: &Told) -> u64 {
     told.minutes.iter().map(|minute| minute.coverage.folded.frames).sum()
 }
@@ -151,7 +159,7 @@ proptest! {
 
 /// What happened at least once while the property below ran: limits that nothing reached prove nothing.
 #[derive(Default)]
-struct Reached([AtomicU64; 6]);
+struct Reached([AtomicU64; 9]);
 
 impl Reached {
     fn add(&self, lost: &Lost, batch: &Batch) {
@@ -159,7 +167,17 @@ impl Reached {
         let bare = batch.minutes.iter().flat_map(|minute| &minute.rows);
         let bare =
             bare.filter(|(key, _)| key.protocol == u16::MAX && key.class != Class::Link).count() as u64;
-        let seen = [lost.flows, lost.folded, lost.minutes, lost.addresses, lost.events, bare];
+        let seen = [
+            lost.flows,
+            lost.folded,
+            lost.minutes,
+            lost.addresses,
+            lost.nameless,
+            lost.questions,
+            lost.claims,
+            lost.events,
+            bare,
+        ];
         for (counter, seen) in self.0.iter().zip(seen) {
             counter.fetch_add(seen, Ordering::Relaxed);
         }
@@ -196,6 +214,9 @@ fn batches_merged_within_limits_lose_names_and_detail_and_never_a_sum() {
             ("frames kept only as 'other'", lost.folded),
             ("minutes dropped before they could be written", lost.minutes),
             ("address sightings not kept", lost.addresses),
+            ("questions kept without their name", lost.nameless),
+            ("questions dropped", lost.questions),
+            ("names of devices not kept", lost.claims),
             ("events dropped", lost.events),
         ];
         let mut expected = told_apart;
@@ -210,6 +231,7 @@ fn batches_merged_within_limits_lose_names_and_detail_and_never_a_sum() {
         let flows = batch.flows.len() as u64;
         let (apart, together) = (joined(apart), joined([batch]));
         prop_assert_eq!(flows + lost.flows, apart.flows.len() as u64);
+        prop_assert_eq!(asked(&together) + lost.questions, asked(&apart));
         prop_assert_eq!(&together.devices, &apart.devices);
         if lost.minutes == 0 && !alone {
             prop_assert_eq!(usage(&together, |key| key.class), usage(&apart, |key| key.class));
@@ -221,9 +243,18 @@ fn batches_merged_within_limits_lose_names_and_detail_and_never_a_sum() {
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
-    for (counter, what) in
-        reached.0.iter().zip(["flows", "folded", "minutes", "addresses", "events", "only a class"])
-    {
+    let what = [
+        "flows",
+        "folded",
+        "minutes",
+        "addresses",
+        "nameless",
+        "questions",
+        "claims",
+        "events",
+        "only a class",
+    ];
+    for (counter, what) in reached.0.iter().zip(what) {
         assert!(counter.load(Ordering::Relaxed) > 0, "{what}: never reached");
     }
 }
@@ -232,6 +263,8 @@ fn batches_merged_within_limits_lose_names_and_detail_and_never_a_sum() {
 fn bounded(batch: &Batch, limits: &BatchLimits) -> TestCaseResult {
     prop_assert!(batch.flows.len() <= limits.flows);
     prop_assert!(batch.addresses.len() <= limits.addresses);
+    prop_assert!(batch.dns.len() <= limits.dns);
+    prop_assert!(batch.claims.len() <= limits.claims);
     prop_assert!(batch.minutes.len() <= limits.minutes);
     let rows: usize = batch.minutes.iter().map(|minute| minute.rows.len()).sum();
     prop_assert!(rows <= limits.rows.max(5 * batch.minutes.len()), "{} rows", rows);

@@ -11,7 +11,8 @@ use crate::names::claims::{self, Claim};
 use crate::names::hours::{self, DnsRow};
 use crate::rollup::Minute;
 use crate::stats::{
-    CLAIMS_REFUSED, EVENTS_DROPPED, FRAMES_FOLDED, QUESTIONS_FOLDED, RECORDS_DROPPED, SIGHTINGS_REFUSED,
+    CLAIMS_REFUSED, EVENTS_DROPPED, FRAMES_FOLDED, QUESTIONS_DROPPED, QUESTIONS_FOLDED, RECORDS_DROPPED,
+    SIGHTINGS_REFUSED,
 };
 use crate::tap::TapChange;
 use crate::time::{Span, Timestamp};
@@ -113,7 +114,9 @@ pub struct Lost {
     pub minutes: u64,
     /// Intervals of addresses dropped.
     pub addresses: u64,
-    /// Questions whose row lost its name, or was dropped.
+    /// Questions whose row lost its name.
+    pub nameless: u64,
+    /// Questions whose row was dropped.
     pub questions: u64,
     /// What devices said and was dropped.
     pub claims: u64,
@@ -122,13 +125,14 @@ pub struct Lost {
 }
 
 impl Lost {
-    fn kinds(&self) -> [(&'static str, u64); 7] {
+    fn kinds(&self) -> [(&'static str, u64); 8] {
         [
             (RECORDS_DROPPED, self.flows),
             (FRAMES_FOLDED, self.folded),
             (MINUTES_DROPPED, self.minutes),
             (SIGHTINGS_REFUSED, self.addresses),
-            (QUESTIONS_FOLDED, self.questions),
+            (QUESTIONS_FOLDED, self.nameless),
+            (QUESTIONS_DROPPED, self.questions),
             (CLAIMS_REFUSED, self.claims),
             (EVENTS_DROPPED, self.events),
         ]
@@ -164,13 +168,14 @@ impl Batch {
         let at = later.taken_at();
         let (minutes, folded) = self.backlog.add(&mut self.minutes, later.minutes, limits);
         add_devices(&mut self.devices, later.devices);
-        let (without_name, dropped) = hours::merge(&mut self.dns, later.dns, limits.dns);
+        let (nameless, questions) = hours::merge(&mut self.dns, later.dns, limits.dns);
         let lost = Lost {
             flows: add_flows(&mut self.flows, later.flows, limits.flows),
             folded,
             minutes,
             addresses: add_addresses(&mut self.addresses, later.addresses, limits.addresses),
-            questions: without_name + dropped,
+            nameless,
+            questions,
             claims: claims::merge(&mut self.claims, later.claims, limits.claims),
             events: add_events(&mut self.events, later.events, limits.events),
         };

@@ -17,7 +17,8 @@ pub const VALUES: usize = 16_384;
 pub const VALUES_A_DEVICE: usize = 32;
 /// Values of one source for one device: a source that says much leaves room to the others.
 pub const VALUES_A_SOURCE: usize = 12;
-/// Values of one source for one device that are taken at once; after them one a [`MINUTE`].
+/// Names of one source for one device that are taken at once; after them one a [`MINUTE`]. What is no name is not held to it:
+/// a device announces all its services in one message.
 pub const AT_ONCE: usize = 3;
 /// A value that is said again and again is told once in this time: each time is a row that the card must bear.
 pub const RETOLD: Span = Span::from_secs(3600);
@@ -84,7 +85,9 @@ impl Claims {
         let of_source = || known.iter().filter(|said| said.source == source);
         let count = of_source().count();
         // Whichever way time went since the newest one.
-        let in_haste = count >= AT_ONCE && of_source().any(|said| (at - said.first).abs() < MINUTE);
+        let in_haste = source.rank().is_some()
+            && count >= AT_ONCE
+            && of_source().any(|said| (at - said.first).abs() < MINUTE);
         if self.values >= VALUES || known.len() >= VALUES_A_DEVICE || count >= VALUES_A_SOURCE || in_haste {
             self.refused += 1;
             return;
@@ -224,6 +227,8 @@ mod tests {
         assert_eq!(claims.refused, 1_000 - 12);
         claims.observe(A, ClaimSource::Mdns, "other source", at(1_000));
         assert_eq!(claims.len(), 13, "a source that says much leaves room to others");
+        (0..20).for_each(|n| claims.observe(A, ClaimSource::MdnsService, &format!("_x{n}._tcp"), at(1_000)));
+        assert_eq!(claims.len(), 25, "services come all at once");
     }
 
     #[test]
@@ -314,7 +319,9 @@ mod tests {
             }
             let of_device = rows.iter().filter(|row| row.0 == device).count();
             let same: Vec<_> = rows.iter().filter(|row| (row.0, row.1) == (device, source)).collect();
-            let in_haste = same.len() >= 3 && same.iter().any(|row| (now - row.3).0.abs() < 60_000_000);
+            let in_haste = source.rank().is_some()
+                && same.len() >= 3
+                && same.iter().any(|row| (now - row.3).0.abs() < 60_000_000);
             if of_device == 32 || same.len() == 12 || in_haste {
                 refused += 1;
             } else {

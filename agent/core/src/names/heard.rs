@@ -76,6 +76,8 @@ const fn is_read(port: u16) -> bool {
 mod tests {
     use super::*;
     use crate::packet::{Fragment, Ip};
+    use proptest::prelude::*;
+    use proptest::sample::Index;
 
     fn bare(ethertype: u16, payload: &[u8]) -> Packet<'_> {
         let (src, trouble) = (Some(MacAddr([2, 0, 0, 0, 0, 7])), None);
@@ -94,14 +96,13 @@ mod tests {
     }
 
     const NOTIFY: &[u8] = b"\0\0\0\0\0\0\0\0NOTIFY * HTTP/1.1\r\nSERVER: bulb\r\n\r\n";
-    const BULB: &str = "bulb";
 
     #[test]
     fn packets_are_read_by_their_udp_port_and_others_are_not() {
-        let bulb = Says::Own(ClaimSource::Ssdp, BULB.to_owned());
+        let bulb = [Says::Own(ClaimSource::Ssdp, "bulb".to_owned())];
         let of = |ip: Ip| said(&Packet { ip: Some(ip), ..bare(0x800, NOTIFY) });
-        assert_eq!(of(ip(17, (50_000, 1900))), [bulb.clone()]);
-        assert_eq!(of(ip(17, (1900, 50_000))), [bulb]);
+        assert_eq!(of(ip(17, (50_000, 1900))), bulb);
+        assert_eq!(of(ip(17, (1900, 50_000))), bulb);
         assert_eq!(of(ip(17, (50_000, 50_001))), []);
         assert_eq!(of(ip(6, (50_000, 1900))), [], "TCP");
         assert_eq!(of(ip(17, (5353, 5353))), [], "no DNS");
@@ -135,5 +136,44 @@ mod tests {
         let packet = Packet { ip: Some(ip(17, (68, 67))), ..bare(0x800, &bytes) };
         let client = MacAddr([2, 0, 0, 0, 0, 9]);
         assert_eq!(said(&packet), [Says::Of(client, ClaimSource::Dhcp, "pc".to_owned())]);
+    }
+
+    /// Beginnings that lead each reader past its first look.
+    const HEADS: [&[u8]; 7] = [
+        b"",
+        b"\0\0\x84\0\0\0\0\x09\0\x01\0\x01\x04name\x05local\0\0\x01\0\x01\0\0\0\x09\0\x04\xc0\xa8\x01\x07",
+        b"\0\0\x29\x10\0\0\0\0\0\0\0\x09",
+        b"NOTIFY * HTTP/1.1\r\nNT: urn:x:device:y:1\r\nSERVER: ",
+        b"<Action>/Hello</Action><Scopes>onvif://www.onvif.org/name/",
+        b"\x01\0\0\0\0\x27\0\x08\x01\x03abc",
+        b"\x0a\x05name\0",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn whatever_comes_what_is_told_is_short_and_safe(
+            port in prop::sample::select(&[67_u16, 547, 5353, 5355, 1900, 137, 138, 3702][..]),
+            head in prop::sample::select(&HEADS[..]),
+            // Small numbers are lengths, types and counts that mean something.
+            rest in prop::collection::vec(prop_oneof![0..64_u8, any::<u8>()], 0..400),
+            dhcp in any::<bool>(),
+            cut in any::<Index>(),
+        ) {
+            let mut bytes = [&[0; 8], head, &rest[..]].concat();
+            if dhcp {
+                bytes.splice(8..8, [&[1, 1, 6][..], &[2; 233], &[99, 130, 83, 99]].concat());
+            }
+            let bytes = &bytes[..=cut.index(bytes.len())];
+            let udp = Packet { ip: Some(ip(17, (port, port))), ..bare(0x800, bytes) };
+            for packet in [udp, bare(lldp::ETHERTYPE, bytes), bare(cdp::LLC_SNAP, bytes)] {
+                for says in said(&packet) {
+                    let (Says::Own(_, text) | Says::Of(_, _, text) | Says::Address(text, _)) = says;
+                    prop_assert!(!text.is_empty() && text.chars().count() <= 256, "{text}");
+                    prop_assert!(!text.chars().any(crate::text::is_hidden), "{text:?}");
+                }
+            }
+        }
     }
 }

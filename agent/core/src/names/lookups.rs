@@ -1,11 +1,12 @@
 //! DNS lookups: who asked for what, what became of it, and so under which name a station knows an address. An answer
 //! counts for the station alone that asked: what another was told, or nobody asked for, names nothing.
 
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use super::NameSource;
 use super::hours::{Hours, Rcode};
@@ -81,8 +82,10 @@ pub struct Lookups {
     pub hours: Hours,
     pending: Queue<Client, Pending>,
     known: Queue<Client, Known>,
-    /// Positions in `known`.
-    index: HashMap<(Client, IpAddr), u32, RandomState>,
+    /// Positions in `known` with the hash of who knows which address, so that no packet pays for hashing all of them when
+    /// the table grows.
+    index: HashTable<(u64, u32)>,
+    hasher: RandomState,
     names: Shared,
     limits: Limits,
     /// The latest that is known of.
@@ -138,7 +141,7 @@ impl Lookups {
     /// that it was given for the address.
     #[must_use]
     pub fn name(&self, client: Client, address: IpAddr, at: Timestamp) -> Option<(Arc<str>, NameSource)> {
-        let (_, known) = self.known.get(*self.index.get(&(client, address))?)?;
+        let (_, known) = self.known.get(self.find(client, address).1?)?;
         let named = |given: &Given, source| {
             let (name, _) = given.as_ref().filter(|(_, given)| at - *given <= KEPT)?;
             Some((Arc::clone(name), source))
@@ -235,9 +238,19 @@ impl Lookups {
         }
     }
 
+    /// The hash of who knows which address, and where that is in `known`.
+    fn find(&self, client: Client, address: IpAddr) -> (u64, Option<u32>) {
+        let hash = self.hasher.hash_one((client, address));
+        let is =
+            |slot| self.known.get(slot).is_some_and(|(who, known)| who == client && known.address == address);
+        let found = self.index.find(hash, |&(other, slot)| other == hash && is(slot));
+        (hash, found.map(|&(_, slot)| slot))
+    }
+
     /// What `client` knows of `address`, which it was given just now.
     fn know(&mut self, client: Client, address: IpAddr) -> Option<&mut Known> {
-        let slot = if let Some(&slot) = self.index.get(&(client, address)) {
+        let (hash, found) = self.find(client, address);
+        let slot = if let Some(slot) = found {
             self.known.renew(slot);
             slot
         } else {
@@ -247,16 +260,20 @@ impl Lookups {
                 self.forget(self.known.oldest());
             }
             let slot = self.known.push(client, Known { address, asked: None, pointer: None });
-            self.index.insert((client, address), slot);
+            self.index.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
             slot
         };
         self.known.get_mut(slot)
     }
 
     fn forget(&mut self, slot: Option<u32>) {
-        let Some((client, known)) = slot.and_then(|slot| self.known.remove(slot)) else { return };
+        let Some(slot) = slot else { return };
+        let Some((client, known)) = self.known.remove(slot) else { return };
         self.addresses_evicted += 1;
-        self.index.remove(&(client, known.address));
+        let hash = self.hasher.hash_one((client, known.address));
+        if let Ok(entry) = self.index.find_entry(hash, |&(_, other)| other == slot) {
+            entry.remove();
+        }
         for (name, _) in [known.asked, known.pointer].into_iter().flatten() {
             self.names.release(&name);
         }

@@ -159,7 +159,8 @@ impl Names {
             names_folded: crowds.folded,
             lookups_forgotten: lookups.addresses_evicted + announced.forgotten,
             questions_cut: lookups.questions_evicted + lookups.questions_unread,
-            questions_folded: lookups.hours.folded + lookups.hours.dropped,
+            questions_folded: lookups.hours.folded,
+            questions_dropped: lookups.hours.dropped,
             claims_refused: claims.refused,
             ..Stats::default()
         }

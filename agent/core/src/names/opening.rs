@@ -165,6 +165,7 @@ mod tests {
             assert_eq!((service(bytes), udp(bytes)), (None, None), "{bytes:?}");
         }
         assert_eq!(udp(&short), None);
+        assert_eq!(udp(b"\0\x01\0\x03\x21\x12\xa4\x42abcdefghijklmno"), None, "STUN counts in words");
         assert_eq!(service(b"GET / RTSP/1.0 HTTP/9\r\n"), None);
         assert_eq!(service(b"\x17\x03\x03\xff\xff"), None, "no record is that long");
     }

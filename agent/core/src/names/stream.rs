@@ -126,6 +126,7 @@ mod tests {
         stream.add(1, b"y");
         stream.add(0, b"z");
         assert_eq!(stream.ready(), b"zyx");
+        assert!(stream.bytes() < 2_048, "{}", stream.bytes());
         let mut stream = Stream::new(u32::MAX - 5);
         stream.add(u32::MAX - 5, &[1; 60_000]);
         assert!(stream.is_full() && stream.ready().len() == LONGEST && stream.bytes() < LONGEST + 1_024);

@@ -9,8 +9,8 @@ use crate::text;
 /// UDP port of servers and relays.
 pub const SERVER_PORT: u16 = 547;
 
-/// Options of one message that are looked at.
-const OPTIONS: usize = 128;
+/// Options of one message that are looked at; real ones have 10.
+const OPTIONS: usize = 64;
 
 /// Reads a UDP payload to [`SERVER_PORT`]. What a relay passes on says nothing: its client is not the sender.
 pub fn read(bytes: &[u8], tell: &mut impl FnMut(Says)) {

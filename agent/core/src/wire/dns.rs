@@ -1,6 +1,6 @@
 //! DNS (RFC 1035): what was asked, which addresses the answer gives for it, and which name for an address.
 //!
-//! Own code, since `domain` follows 8,000 compression pointers for each of thousands of records of a hostile message, and
+//! Own code, since `domain` follows 8,000 compression pointers for each of thousands of records of a hostile message, 0.3 s, and
 //! gives no names of a message that was cut.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -319,6 +319,8 @@ mod tests {
         let reflected = message(RESPONSE, [&of_other, &[], &[]]);
         assert_eq!(said(&reflected), []);
         assert_eq!(addresses(&reflected), [("prn.local".to_owned(), OTHER.into())]);
+        let without_srv = message(RESPONSE, [&[txt(printer, &["ty=HL-1"]), a("prn/local", OTHER)], &[], &[]]);
+        assert_eq!(said(&without_srv), []);
         let of_own = [srv(own_service, "proxy/local"), a("proxy/local", OWN), a("proxy/local", OTHER)];
         let sleep_proxy = message(RESPONSE, [&of_other, &[], &of_own]);
         assert_eq!(
@@ -346,6 +348,11 @@ mod tests {
         let services: Vec<_> =
             (0..200).map(|n| ptr("_x/_tcp/local", &format!("n/_x{n}/_tcp/local"))).collect();
         assert_eq!(said(&message(RESPONSE, [&services, &[], &[]])).len(), CLAIMS);
+        let several = vec![txt("n/_hap/_tcp/local", &["md=m", "ci=5"]); 100];
+        let mut told = 0;
+        let bytes = message(RESPONSE, [&several, &[], &[a("own/local", OWN)]]);
+        read(&bytes, OWN.into(), &mut |says| told += usize::from(matches!(says, Says::Own(..))));
+        assert_eq!(told, CLAIMS, "within a record, too");
         let hosts: Vec<_> = (0..200).map(|n| a(&format!("h{n}/local"), OTHER)).collect();
         assert_eq!(addresses(&message(RESPONSE, [&hosts, &[], &[]])).len(), ADDRESSES);
     }

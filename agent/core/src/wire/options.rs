@@ -49,3 +49,38 @@ pub(super) fn url(bytes: &[u8]) -> Option<String> {
     let is_web = text.starts_with("https://") || text.starts_with("http://");
     (is_web && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_one_of_the_web_that_any_terminal_can_show() {
+        assert_eq!(url(b"https://example.com/a?b\0").as_deref(), Some("https://example.com/a?b"));
+        for odd in [
+            &b"https://a b"[..],
+            b"https://a\x1b[2J",
+            b"https://\xc3\xa9",
+            b"https://\xff",
+            b"file:///x",
+            b"",
+        ] {
+            assert_eq!(url(odd), None, "{odd:?}");
+        }
+        let long = |length: usize| url(format!("https://{}", "x".repeat(length - 8)).as_bytes());
+        assert!(long(URL).is_some() && long(URL + 1).is_none());
+    }
+
+    #[test]
+    fn identifiers_lists_and_labels_are_text_or_nothing() {
+        assert_eq!((hex(&[0, 255]).as_deref(), hex(&[])), (Some("00ff"), None));
+        assert_eq!(hex(&[7; 40]).unwrap().len(), 2 * IDENTIFIER);
+        assert_eq!(
+            (numbers([1, 121].into_iter()).as_deref(), numbers([].into_iter())),
+            (Some("1,121"), None)
+        );
+        assert_eq!(numbers(0..1_000).unwrap().split(',').count(), NUMBERS);
+        assert_eq!(labels(b"\x02PC\x04home\0rest").as_deref(), Some("pc.home"));
+        assert_eq!((labels(b"\0"), labels(b""), labels(b"\x05PC")), (None, None, None));
+    }
+}

@@ -375,7 +375,11 @@ pub(crate) mod sample {
 
     /// A hello for `name` as long as one with a post-quantum key share, which stands before the name.
     pub(crate) fn long(name: &str) -> Vec<u8> {
-        handshake(&[extension(51, &[3; 1_700]), server_name(name.as_bytes()), protocols(&["h2", "http/1.1"])])
+        handshake(&[
+            extension(51, &[0xab; 1_700]),
+            server_name(name.as_bytes()),
+            protocols(&["h2", "http/1.1"]),
+        ])
     }
 }
 

@@ -10,7 +10,9 @@ use crate::text;
 pub const PORT: u16 = 3702;
 
 /// Bytes of a message that are looked at; real ones have 3,000.
-const BYTES: usize = 16_384;
+const BYTES: usize = 8_192;
+/// Tags of a message that are looked at; real ones have 60.
+const TAGS: usize = 512;
 /// Words of one element that are looked at.
 const WORDS: usize = 32;
 
@@ -51,7 +53,7 @@ fn words<'a>(bytes: &'a [u8], element: &'a [u8]) -> impl Iterator<Item = &'a [u8
 
 /// The texts of the opening tags with the local name `element`, up to the next tag.
 fn texts<'a>(bytes: &'a [u8], element: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    bytes.split(|&byte| byte == b'<').filter_map(move |piece| {
+    bytes.split(|&byte| byte == b'<').take(TAGS).filter_map(move |piece| {
         let end = piece.iter().position(|byte| matches!(byte, b'>' | b' ' | b'\t' | b'\r' | b'\n'))?;
         let name = piece.get(..end)?;
         let local = name.rsplit(|&byte| byte == b':').next()?;
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn words_without_end_and_messages_without_end_are_read_up_to_a_limit() {
         assert_eq!(said("Hello", &format!("<Types>{}</Types>", "a:b ".repeat(1_000))).len(), WORDS);
-        let late = format!("<X>{}</X>{CAMERA}", "y".repeat(BYTES));
-        assert_eq!(said("Hello", &late), []);
+        assert_eq!(said("Hello", &format!("<X>{}</X>{CAMERA}", "y".repeat(BYTES))), []);
+        assert_eq!(said("Hello", &format!("{}{CAMERA}", "<X/>".repeat(TAGS))), []);
     }
 }

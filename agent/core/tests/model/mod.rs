@@ -11,7 +11,8 @@ use lanscribe_core::decode::decode;
 use lanscribe_core::device::{Count, DeviceChange, DeviceId};
 use lanscribe_core::flow::record::EndReason;
 use lanscribe_core::lan::Source;
-use lanscribe_core::packet::{Packet, Trouble};
+use lanscribe_core::names::heard::{Says, heard};
+use lanscribe_core::packet::{Ip, Packet, Trouble};
 use lanscribe_core::pipeline::Config;
 use lanscribe_core::rollup::{Class, Coverage, Minute, RowKey, Usage};
 use lanscribe_core::time::{MINUTE, Span, Timestamp};
@@ -198,6 +199,7 @@ impl Model {
             self.total(dst, at, |total| total.received.add(bytes));
         }
         self.known.learn(&packet, src, at);
+        self.hear(&packet, src, at);
 
         let ports = self.ports(&packet, at);
         let place = self.talk(&packet, ports, [src, dst], shot, (at, self.told.minutes.len() + own));
@@ -235,6 +237,28 @@ impl Model {
                 let usage = rows.entry(key(way)).or_default();
                 usage.up.add(bytes);
                 usage.flows += flows;
+            }
+        }
+    }
+
+    /// Of whom a relay speaks, that was seen, be it without a frame.
+    fn hear(&mut self, packet: &Packet<'_>, src: DeviceId, at: Timestamp) {
+        let passed_on = |ip: Ip| {
+            self.known.is_router(src) && !ip.src.is_unspecified() && !self.known.is_bound(ip.src, src)
+        };
+        if packet.ip.is_some_and(passed_on) {
+            return;
+        }
+        let mut spoken_of = Vec::new();
+        heard(packet, packet.ip.and_then(|ip| ip.ports), &mut |says| {
+            if let Says::Of(mac, ..) = says {
+                spoken_of.push(mac);
+            }
+        });
+        for mac in spoken_of {
+            let id = self.known.meet(mac);
+            if id != DeviceId::OTHER && !self.told.devices.contains_key(&id) {
+                self.total(id, at, |_| ());
             }
         }
     }

@@ -5,6 +5,7 @@ mod flows;
 mod gaps;
 mod limits;
 mod live;
+mod names;
 mod time;
 mod whose;
 

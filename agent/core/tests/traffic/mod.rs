@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::frame::{ACK, FIN, Piece, RST, SYN};
 pub(crate) use scene::play;
-use scene::{Act, Body, DEVICES, Event, PORTS, Pace, Tap, Who};
+use scene::{Act, Answer, Body, DEVICES, Event, PORTS, Pace, Tap, Who};
 
 fn pace(wild: bool) -> BoxedStrategy<Pace> {
     let calm = prop_oneof![
@@ -117,6 +117,18 @@ fn act(tame: bool) -> BoxedStrategy<Act> {
         .prop_map(|(n, hops, prefix)| Act::Advertise { n, hops, prefix });
     let neighbour = (any::<bool>(), who(false), any::<bool>())
         .prop_map(|(solicit, from, named)| Act::Neighbour { solicit, from, named });
+    let answer =
+        prop_oneof![Just(Answer::Nothing), Just(Answer::NoSuchName), (0..3_u8).prop_map(Answer::Remote)];
+    let ask = (who(false), who(false), 0..2_u8, 0..4_u8, answer)
+        .prop_map(|(from, server, port, name, answer)| Act::Ask { from, server, port, name, answer });
+    let hello = (who(false), who(false), 0..2_u8, 0..4_u8, 1..90_usize, any::<bool>())
+        .prop_map(|(from, to, port, name, cut, swapped)| Act::Hello { from, to, port, name, cut, swapped });
+    let get = (who(false), who(false), 0..2_u8, 0..4_u8).prop_map(|(from, to, port, name)| Act::Get {
+        from,
+        to,
+        port,
+        name,
+    });
     let lease = (0..DEVICES, any::<bool>(), prop::option::of(prop::sample::select(vec![8_u8, 24, 30])))
         .prop_map(|(to, public, mask)| Act::Lease { to, public, mask });
     prop_oneof![
@@ -131,6 +143,9 @@ fn act(tame: bool) -> BoxedStrategy<Act> {
         1 => advertise,
         2 => neighbour,
         1 => lease,
+        8 => ask,
+        4 => hello,
+        2 => get,
         4 => Just(Act::Tick),
         2 => Just(Act::Take),
     ]

@@ -9,6 +9,9 @@ use lanscribe_core::time::{Span, Timestamp};
 use crate::frame::{self, ACK, BROADCAST, Datagram, FIN, Frame, Piece, RST, SYN};
 use crate::input::{Op, START, Shot};
 
+/// What is asked for.
+const NAMES: [&str; 4] = ["cam.example.org", "www.example.org", "iot.example.net", "time.example.com"];
+
 /// Devices on the LAN.
 pub(super) const DEVICES: u8 = 4;
 pub(super) const PORTS: [u16; 8] = [443, 53, 5353, 40_000, 50_000, 50_001, 56_700, 0];
@@ -98,6 +101,15 @@ pub(crate) enum Body {
     Piece(Piece),
 }
 
+/// What becomes of a question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    Nothing,
+    NoSuchName,
+    /// The address of a machine on the internet.
+    Remote(u8),
+}
+
 /// What happens.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
@@ -152,6 +164,30 @@ pub(crate) enum Act {
     },
     Discover {
         n: u8,
+    },
+    /// A question of DNS through a router, and what becomes of it.
+    Ask {
+        from: Who,
+        server: Who,
+        port: u8,
+        name: u8,
+        answer: Answer,
+    },
+    /// A connection whose ClientHello comes in two segments; `swapped`: the second one first.
+    Hello {
+        from: Who,
+        to: Who,
+        port: u8,
+        name: u8,
+        cut: usize,
+        swapped: bool,
+    },
+    /// A request of HTTP.
+    Get {
+        from: Who,
+        to: Who,
+        port: u8,
+        name: u8,
     },
     /// Not IP: EtherType or LLC length.
     Link {
@@ -319,6 +355,42 @@ fn frames(act: &Act) -> Vec<Frame> {
             vec![between(server, client, frame::lease(server.v4(), client.mac(), client.v4(), mask))]
         }
         Act::Discover { n } => vec![frame::discover(device_mac(n))],
+        Act::Ask { from, server, port, name, answer } => {
+            let (port, name) = (40_000 + u16::from(port), NAMES[usize::from(name)]);
+            let message = |from: Who, to: Who, ports: (u16, u16), bytes: &[u8]| {
+                let body = frame::udp(ports.0, ports.1, bytes);
+                between(from, to, Datagram::new(from.ip(false), to.ip(false), body).ether())
+            };
+            let told = match answer {
+                Answer::Nothing => None,
+                Answer::NoSuchName => Some(None),
+                Answer::Remote(n) => Some(Some(Who::Remote { via: 0, n }.v4())),
+            };
+            let mut frames = vec![message(from, server, (port, 53), &frame::dns(7, name, None))];
+            if told.is_some() {
+                frames.push(message(server, from, (53, port), &frame::dns(7, name, told)));
+            }
+            frames
+        }
+        Act::Hello { from, to, port, name, cut, swapped } => {
+            let hello = frame::client_hello(NAMES[usize::from(name)]);
+            let (first, second) = hello.split_at(cut.min(hello.len()));
+            let segment = |seq, data: &[u8]| {
+                let body = frame::said(50_000 + u16::from(port), 443, seq, data);
+                between(from, to, Datagram::new(from.ip(false), to.ip(false), body).ether())
+            };
+            let mut frames =
+                vec![segment(1, first), segment(1 + u32::try_from(cut.min(hello.len())).unwrap(), second)];
+            if swapped {
+                frames.reverse();
+            }
+            frames
+        }
+        Act::Get { from, to, port, name } => {
+            let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", NAMES[usize::from(name)]);
+            let body = frame::said(50_000 + u16::from(port), 8080, 1, request.as_bytes());
+            vec![between(from, to, Datagram::new(from.ip(false), to.ip(false), body).ether())]
+        }
         Act::Link { n, ethertype } => {
             let n2 = (n + 1) % DEVICES;
             vec![Frame::new(device_mac(n), device_mac(n2), (ethertype, vec![0x42, 0x42, 3, 0, 0, 0, 0, 0]))]

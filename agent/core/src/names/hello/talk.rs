@@ -119,13 +119,20 @@ impl Hello {
             return Sight::Nothing;
         }
         let own = look(payload);
-        if let Look::Found(found) = own {
-            // What began on the other way is worth more than an answer to it.
-            if !(found.more && matches!(self.wait, Wait::Tcp { way: waits, begun: true, .. } if waits != way))
-            {
-                self.wait = Wait::Nothing;
+        let begun = match self.wait {
+            Wait::Tcp { way, begun: true, .. } => Some(way),
+            _ => None,
+        };
+        match own {
+            // The middle of a hello may look like the start of something else, but not like a name.
+            Look::Found(found) if found.name.is_some() || begun != Some(way) => {
+                // What began on the other way is worth more than an answer to it.
+                if begun.is_none() || !found.more {
+                    self.wait = Wait::Nothing;
+                }
+                return self.tell(found);
             }
-            return self.tell(found);
+            _ => {}
         }
         let begins = matches!(own, Look::Begun(_));
         match &mut self.wait {

@@ -68,6 +68,41 @@ fn a_hello_that_was_overtaken_sent_again_or_wraps_around_is_read() {
 }
 
 #[test]
+fn the_middle_of_a_hello_is_not_taken_for_another_protocol() {
+    let middle = b"\x17\x03\x03\x03\x03HTTP/1.1 200 OK";
+    let hello = records(&handshake(&[extension(51, middle), server_name(b"a.example")]), 9_999);
+    let at = hello.windows(5).position(|five| five == &middle[..5]).unwrap();
+    for cut in [at, at + 5] {
+        let mut hellos = Hellos::default();
+        let behind = u32::try_from(cut).unwrap();
+        let found = shown(&mut hellos, 0, &[(0, &hello[..cut]), (behind, &hello[cut..])]).unwrap();
+        assert_eq!(found.name.as_deref(), Some("a.example"));
+    }
+}
+
+#[test]
+fn an_answer_does_not_end_the_wait_for_a_hello_and_ends_that_for_its_start() {
+    let hello = stream("a.example");
+    let mut hellos = Hellos::default();
+    hellos.tcp(1, 0, 0, &hello[..900], T);
+    assert_eq!(hellos.tcp(1, 1, 0, b"\x16\x03\x03\0\x40\x02", T), Sight::Looking, "told already");
+    assert_eq!(name(hellos.tcp(1, 0, 900, &hello[900..], T)).0.as_deref(), Some("a.example"));
+    hellos.tcp(1, 0, 0, b"\x05\x01\0", T);
+    assert!(hellos.bytes() > 0);
+    hellos.tcp(1, 1, 0, b"\x05\0", T);
+    assert!(hellos.bytes() < 1_200, "only what the last one to speak said");
+}
+
+#[test]
+fn of_what_says_nothing_little_is_kept() {
+    let mut hellos = Hellos::default();
+    for n in 0..u32::from(SEGMENTS) {
+        assert_eq!(hellos.tcp(1, 0, n * 1_400, &[5; 1_400], T), Sight::Looking);
+        assert!(hellos.bytes() <= OVERTAKING, "{}", hellos.bytes());
+    }
+}
+
+#[test]
 fn a_hello_is_found_behind_what_was_said_before_it() {
     type Dialog<'a> = (&'a [(usize, &'a [u8])], Option<&'a str>);
     let dialogs: [Dialog<'_>; 4] = [
@@ -222,6 +257,16 @@ fn under_a_flood_memory_is_bounded_and_what_is_lost_is_counted() {
     assert_eq!((hellos.len(), hellos.waiting), (1, 1));
     hellos.forget(9_000);
     assert!(hellos.is_empty() && hellos.bytes() == 0 && hellos.waiting == 0);
+}
+
+#[test]
+fn decryptions_have_a_rate_beyond_which_a_conversation_goes_without_its_name() {
+    let mut hellos = Hellos::new(Limits { decryptions: (2, 1), ..Limits::default() });
+    let datagram = first(&crypto(0, &long("q.example")));
+    let mut ask = |flow, at| name(hellos.udp(flow, 0, &datagram, at)).0;
+    assert_eq!([ask(1, T), ask(2, T), ask(3, T)], [Some("q.example".into()), Some("q.example".into()), None]);
+    assert_eq!(ask(4, T + Span::from_secs(1)).as_deref(), Some("q.example"));
+    assert_eq!(hellos.lost, 1);
 }
 
 proptest! {
