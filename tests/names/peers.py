@@ -77,7 +77,7 @@ def serve(certificate, key):
 
     ports = [(port, answer_http, False) for port in HTTP] + [(port, answer_http, True) for port in HTTPS]
     for port, answer, tls in ports + [(DOT, answer_dns, True), (MQTT, answer_mqtt, False)]:
-        listener = socket.create_server(("", port))
+        listener = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         threading.Thread(target=accept, args=(listener, answer, tls), daemon=True).start()
     print("ready", flush=True)
     told_to_end()
@@ -141,7 +141,7 @@ def hello(address, port, name, *options):
 
 
 def chat(port, address):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("", int(port)))
         s.sendto(b"hello", (address, 9))
 
