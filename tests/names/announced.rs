@@ -99,6 +99,12 @@ fn devices_are_called_and_are_what_they_announce() {
     }
     let types = rows(&db, "SELECT mac, type, type_rule FROM device WHERE type IS NOT NULL ORDER BY mac");
     assert_eq!(types, [[&*a, "printer", "mdns _ipp"], [&b, "plug", "hap category 7"]]);
+    // What people call it, and not what the machine does.
+    let names = rows(
+        &db,
+        "SELECT mac, name FROM devices WHERE mac IN (SELECT mac FROM device WHERE type IS NOT NULL) ORDER BY mac",
+    );
+    assert_eq!(names, [[&*a, "Printer upstairs"], [&b, "Plug of the fan"]]);
     let [name, source, ..] = flow(&db, &b, "udp", 4000);
     assert_eq!([&*name, &source], ["office-printer.local", "mdns"]);
 }
