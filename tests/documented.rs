@@ -283,7 +283,8 @@ fn views_find_a_device_or_a_span_of_time_without_reading_all() {
     let with_device = "SELECT v.name FROM sqlite_schema v, pragma_table_info(v.name) c WHERE v.type = 'view' AND c.name = 'device'";
     let views = rows(&db, with_device).concat();
     assert!(views.len() >= 11, "{views:?}");
-    for view in &views {
+    // It holds all devices against each other, by what they say of themselves, which is little.
+    for view in views.iter().filter(|view| *view != "maybe_same_device") {
         let all = steps(&db, &format!("SELECT * FROM {view}"));
         for filter in ["device = 'Device 7'", "mac = 'b8:27:eb:00:00:07'"] {
             let sql = format!("SELECT * FROM {view} WHERE {filter}");
@@ -293,7 +294,8 @@ fn views_find_a_device_or_a_span_of_time_without_reading_all() {
             assert!(some < all / 5 || all < 1000, "{sql}: {some} steps, {all} for everybody");
             let joined =
                 format!("SELECT x.* FROM devices d JOIN {view} x ON x.mac = d.mac WHERE d.name = 'Device 7'");
-            let is_plain = !["conn", "device_endpoints", "top_talkers", "usage_by_month"].contains(&&**view);
+            let is_plain = !["conn", "device_endpoints", "hidden_dns", "top_talkers", "usage_by_month"]
+                .contains(&&**view);
             assert!(!is_plain || steps(&db, &joined) < all / 5 || all < 1000, "{joined}");
         }
     }
@@ -309,6 +311,7 @@ fn views_find_a_device_or_a_span_of_time_without_reading_all() {
         ("usage_by_day", "window >= 1795392000000"),
         ("top_talkers", "day = '2026-11-24'"),
         ("flows", "reported >= 1795518000000"),
+        ("dns_queries", "window >= 1795518000000"),
     ] {
         let (all, sql) = (format!("SELECT * FROM {view}"), format!("SELECT * FROM {view} WHERE {filter}"));
         assert_finds(&db, &path, &sql);

@@ -35,7 +35,7 @@ fn the_router_of_the_sample_home_is_found_and_owns_only_its_own_traffic() {
     );
     let camera = rows(
         &db,
-        "SELECT mac, sum(bytes_up) > 150000 FROM usage_by_day WHERE direction = 'remote' AND peer = '52.219.47.12' GROUP BY mac",
+        "SELECT mac, sum(bytes_up) > 150000 FROM usage_by_day WHERE direction = 'remote' AND peer_address = '52.219.47.12' GROUP BY mac",
     );
     assert_eq!(camera, [["b8:a4:4f:21:43:65", "1"]], "the upload is the camera's alone");
     let of_router =

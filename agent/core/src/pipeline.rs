@@ -356,15 +356,13 @@ impl Pipeline {
         });
     }
 
-    /// Reads what a device says of itself. What a router passes on is no word about the router.
+    /// Reads what a device says of itself, or of a client that it relays. What a router passes on is no word about the router.
     fn hear(&mut self, packet: &Packet<'_>, sender: DeviceId, at: Timestamp) {
         let Self { devices, book, names, .. } = self;
         let passed_on = packet.ip.is_some_and(|ip| {
             devices.is_gateway(sender) && !ip.src.is_unspecified() && !book.is_bound(ip.src, sender)
         });
-        if !passed_on {
-            names.hear(packet, sender, devices, at);
-        }
+        names.hear(packet, (!passed_on).then_some(sender), devices, at);
     }
 
     /// Finds the flow, or begins one, and counts the packet in it.
@@ -391,7 +389,7 @@ impl Pipeline {
         let now = self.now.unwrap_or(at);
         let seen = Seen { at, now, window, wire_len, ip_len, tcp, src_device: link.src };
         let Self { lan, devices, book, flows, names, books, .. } = self;
-        let Observed { flow, way, begun, appeared } = flows
+        let Observed { flow, way, begun } = flows
             .observe(&probe, &seen, books, || Known { lan, devices, book }.attribute(packet, ports, link));
         if begun {
             names.begin(flow, devices, at);
@@ -399,11 +397,13 @@ impl Pipeline {
         if flow.naming.reads != Reads::Nothing {
             names.read(flow, way, packet, devices, at);
         }
-        // Once a flow and minute is enough to say who has which address, and hangs on packets alone.
-        if appeared && flow.class != Class::Link {
-            for end in flow.ends {
+        // Who sends has the address, and once a flow, way and minute is enough to say so: it hangs on packets alone. To whom
+        // it goes is only what the sender believes, who may be late by hours: so that counts where nobody is known.
+        if flow.class != Class::Link && flow.delta.counts[way].frames == 1 {
+            for (end, sends) in [(flow.ends[way], true), (flow.ends[1 - way], false)] {
                 let known = Known { lan, devices, book };
-                if known.is_station(end.address, end.device) {
+                if known.is_station(end.address, end.device) && (sends || book.holder(end.address).is_none())
+                {
                     book.observe(end.address, end.device, Source::Traffic, at);
                 }
             }

@@ -69,3 +69,28 @@ fn trim(db: &Connection, device: i64) -> Result<()> {
     }
     Ok(())
 }
+
+/// Deletes some of what devices did not say of themselves since `limit`, and sets their names and types anew. At
+/// most `most` at a time; returns how much.
+pub(super) fn delete_old(db: &Connection, limit: i64, most: usize) -> Result<usize> {
+    let transaction = db.unchecked_transaction()?;
+    let mut devices: Vec<i64> = Vec::new();
+    {
+        let mut delete = transaction.prepare_cached(&format!(
+            "DELETE FROM device_name WHERE (device, source, value) IN (SELECT device, source, value FROM device_name
+               WHERE last_seen < ?1 AND source NOT IN ('config', 'label') LIMIT {most}) RETURNING device"
+        ))?;
+        let mut rows = delete.query([limit])?;
+        while let Some(row) = rows.next()? {
+            devices.push(row.get(0)?);
+        }
+    }
+    let deleted = devices.len();
+    devices.sort_unstable();
+    devices.dedup();
+    for device in devices {
+        renew(&transaction, device)?;
+    }
+    transaction.commit()?;
+    Ok(deleted)
+}

@@ -49,11 +49,15 @@ pub(super) fn release(db: &Connection, name: &str) -> Result<()> {
     if db.prepare_cached("SELECT 1 FROM device WHERE name = ?1")?.exists([name])? {
         return Ok(());
     }
+    first_behind(db, name)?.map_or(Ok(()), |next| refresh(db, next).map(|_| ()))
+}
+
+/// The first device that calls itself `name` and has its address behind it.
+fn first_behind(db: &Connection, name: &str) -> Result<Option<i64>> {
     // All names that begin so are next to each other in the index.
     let sql = "SELECT id FROM device WHERE name >= ?1 || ' (' AND name < ?1 || ' )' AND same_as IS NULL
         AND name IN (?1 || ' (' || substr(mac, 10) || ')', ?1 || ' (' || mac || ')') ORDER BY +id LIMIT 1";
-    let next: Option<i64> = db.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?;
-    next.map_or(Ok(()), |next| refresh(db, next).map(|_| ()))
+    db.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()
 }
 
 /// The device that this one is merged into, or itself.
@@ -79,7 +83,8 @@ pub(super) fn configure(db: &Connection, labels: &BTreeMap<MacAddr, String>, now
             give(db, device, before.as_deref(), label, now)?;
         }
     }
-    let sql = "SELECT d.id, d.mac, d.label, n.value FROM device_name n JOIN device d ON d.id = n.device WHERE n.source = ?1";
+    let sql = "SELECT d.id, d.mac, d.label, n.value FROM device_name n JOIN device d ON d.id = n.device WHERE n.source = ?1
+        ORDER BY n.device";
     let given: Vec<(i64, String, Option<String>, String)> = db
         .prepare_cached(sql)?
         .query_map([CONFIGURED], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
@@ -241,7 +246,10 @@ fn ends_like_address(name: &str) -> bool {
 fn of_claim(db: &Connection, device: i64, claim: &str, mac: &str) -> Result<String> {
     let sql = "SELECT 1 FROM device WHERE name = ?2 AND coalesce(same_as, id) <> ?1
         AND (label = name OR coalesce(same_as, id) < ?1)";
-    if !ends_like_address(claim) && !db.prepare_cached(sql)?.exists((device, claim))? {
+    let is_taken = ends_like_address(claim)
+        || db.prepare_cached(sql)?.exists((device, claim))?
+        || first_behind(db, claim)?.is_some_and(|first| first < device);
+    if !is_taken {
         return Ok(claim.to_owned());
     }
     let octets = &mac[9..];

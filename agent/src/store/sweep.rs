@@ -312,30 +312,6 @@ fn delete_devices(db: &Connection, ids: &[i64]) -> Result<()> {
     transaction.commit()
 }
 
-/// Deletes some of what devices did not say of themselves since `limit`, and sets their names anew. Returns how much.
-fn delete_claims(db: &Connection, limit: i64) -> Result<usize> {
-    let transaction = db.unchecked_transaction()?;
-    let mut devices = Vec::new();
-    {
-        let mut delete = transaction.prepare_cached(&format!(
-            "DELETE FROM device_name WHERE (device, source, value) IN (SELECT device, source, value FROM device_name
-               WHERE last_seen < ?1 AND source NOT IN ('config', 'label') LIMIT {ENDPOINTS}) RETURNING device"
-        ))?;
-        let mut rows = delete.query([limit])?;
-        while let Some(row) = rows.next()? {
-            devices.push(row.get(0)?);
-        }
-    }
-    let deleted = devices.len();
-    devices.sort_unstable();
-    devices.dedup();
-    for device in devices {
-        claims::renew(&transaction, device)?;
-    }
-    transaction.commit()?;
-    Ok(deleted)
-}
-
 /// Deletes some of the addresses that nobody has had since `names`, and of what nobody called itself since then, of the
 /// events from before `events`, and of addresses and events what is beyond their number. Returns whether there may be more.
 fn delete_old(db: &Connection, names: i64, events: i64, budget: &mut Budget) -> Result<bool> {
@@ -346,7 +322,7 @@ fn delete_old(db: &Connection, names: i64, events: i64, budget: &mut Budget) -> 
         ),
         [names],
     )?;
-    deleted += delete_claims(db, names)?;
+    deleted += claims::delete_old(db, names, ENDPOINTS)?;
     deleted += db.execute(
         &format!(
             "DELETE FROM event WHERE id IN (SELECT id FROM event

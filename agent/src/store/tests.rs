@@ -1,8 +1,11 @@
 //! The store by itself: batches made by hand go in, and what stands in the file is looked at. Time is an argument.
 
+mod addresses;
 mod ageing;
 mod cap;
+mod claims;
 mod clock;
+mod dns;
 mod files;
 mod names;
 mod owner;

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Result, Statement};
 
-const SCHEMA: &str = include_str!("../../../agent/src/store/schema.sql");
+const SCHEMA: [&str; 2] = [
+    include_str!("../../../agent/src/store/schema.sql"),
+    include_str!("../../../agent/src/store/schema-2.sql"),
+];
 const VIEWS: &str = include_str!("../../../agent/src/store/views.sql");
 
 const MINUTE: i64 = 60_000;
@@ -61,9 +64,9 @@ type Habit = (i64, i64, i64, i64);
 /// # Errors
 /// Whatever SQLite says.
 pub(crate) fn fill(db: &Connection, size: &Size) -> Result<()> {
-    db.execute_batch(SCHEMA)?;
+    SCHEMA.iter().try_for_each(|tables| db.execute_batch(tables))?;
     db.execute_batch(VIEWS)?;
-    db.execute_batch("PRAGMA application_id = 1279348307; PRAGMA user_version = 1; BEGIN")?;
+    db.execute_batch("PRAGMA application_id = 1279348307; PRAGMA user_version = 2; BEGIN")?;
     let (open_hour, open_day) = (NOW - NOW % HOUR, NOW - NOW % DAY);
     let mut meta = db.prepare("INSERT INTO meta VALUES (?, ?)")?;
     meta.execute(("open_hour", open_hour))?;
@@ -92,6 +95,7 @@ pub(crate) fn fill(db: &Connection, size: &Size) -> Result<()> {
     level("hour", open_hour - size.hour_days * DAY, open_hour, HOUR, size.hour_rows * 100)?;
     level("day", open_day - (size.day_days - 1) * DAY, open_day + DAY, DAY, size.day_rows * 100)?;
     flows(db, size, &habits, &mut random)?;
+    questions(db, size, open_hour, &mut random)?;
     db.execute_batch("COMMIT")
 }
 
@@ -101,6 +105,7 @@ fn dimensions(db: &Connection, size: &Size) -> Result<()> {
         "INSERT INTO device (id, mac, name, vendor, role, first_seen, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )?;
     let mut address = db.prepare("INSERT INTO device_address VALUES (?, ?, ?, ?, 'arp')")?;
+    let mut said = db.prepare("INSERT INTO device_name VALUES (?, ?, ?, ?, ?)")?;
     let mut endpoint =
         db.prepare("INSERT INTO endpoint (id, kind, address, device, last_day) VALUES (?, ?, ?, ?, ?)")?;
     for n in 1..=size.devices {
@@ -112,6 +117,8 @@ fn dimensions(db: &Connection, size: &Size) -> Result<()> {
         let mac = if n == sample { sample_mac.to_owned() } else { format!("b8:27:eb:{tail}") };
         device.execute((n, mac, format!("Device {n}"), "Raspberry Pi", role, seen, NOW))?;
         let v4 = format!("192.168.{}.{}", 1 + n / 250, 1 + n % 250);
+        said.execute((n, "dhcp", format!("device-{n}"), seen, NOW))?;
+        said.execute((n, "mdns-service", "_http._tcp", seen, NOW))?;
         address.execute((if n == sample { sample_address } else { &v4 }, seen, n, NOW))?;
         for m in 1..=9 {
             address.execute((format!("2003:c0:8f2a:5100::{n:x}:{m:x}"), seen, n, NOW - m * HOUR))?;
@@ -200,8 +207,8 @@ fn flows(db: &Connection, size: &Size, habits: &[Vec<Habit>], random: &mut Rando
     let mut insert = db.prepare(
         "INSERT INTO flow (reported, device, id, part, side, start, end, interface, local_address, local_port, endpoint,
            remote_address, remote_port, protocol, direction, opened_by, bytes_up, bytes_down, ip_bytes_up, ip_bytes_down,
-           packets_up, packets_down, tcp_flags_up, tcp_flags_down, conn_state, end_reason, service, rtt_us)
-         VALUES (?, ?, ?, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, 'device', ?, ?, ?, ?, ?, ?, 27, 27, ?, 3, 'https', 20000)",
+           packets_up, packets_down, tcp_flags_up, tcp_flags_down, conn_state, end_reason, service, hidden, rtt_us)
+         VALUES (?, ?, ?, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, 'device', ?, ?, ?, ?, ?, ?, 27, 27, ?, 3, 'https', ?, 20000)",
     )?;
     let (mut id, mut window) = (0, NOW - NOW % WINDOW - size.minute_days * DAY);
     while window < NOW {
@@ -239,6 +246,7 @@ fn flows(db: &Connection, size: &Size, habits: &[Vec<Habit>], random: &mut Rando
                     up,
                     down,
                     state,
+                    (id % 97 == 0).then_some("doh"),
                 ])?;
                 id += 1;
             }
@@ -246,4 +254,22 @@ fn flows(db: &Connection, size: &Size, habits: &[Vec<Habit>], random: &mut Rando
         window += WINDOW;
     }
     db.execute("INSERT INTO meta VALUES ('next_flow', ?)", [id]).map(|_| ())
+}
+
+/// Two names an hour for each device, of which some are not to be found.
+fn questions(db: &Connection, size: &Size, open_hour: i64, random: &mut Random) -> Result<()> {
+    let mut insert = db.prepare("INSERT OR IGNORE INTO dns_hour VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let mut window = open_hour - size.hour_days * DAY;
+    while window <= open_hour {
+        for device in 1..=size.devices {
+            for _ in 0..2 {
+                let name = format!("host-{}.example", random.below(40));
+                let rcode = if random.below(20) == 0 { 3 } else { 0 };
+                let (kind, count) = ([1, 28][usize::from(random.below(2) == 0)], 1 + random.below(9));
+                insert.execute((window, device, name, kind, rcode, count, window, window + HOUR - 1))?;
+            }
+        }
+        window += HOUR;
+    }
+    Ok(())
 }

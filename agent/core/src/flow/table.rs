@@ -84,8 +84,6 @@ pub(crate) struct Observed<'a> {
     pub(crate) way: usize,
     /// It is the first one.
     pub(crate) begun: bool,
-    /// It is the first one in its window.
-    pub(crate) appeared: bool,
 }
 
 /// All open flows.
@@ -148,7 +146,6 @@ impl FlowTable {
             break None;
         };
         let begun = found.is_none();
-        let mut appeared = begun;
         let at = if let Some(at) = found {
             at
         } else {
@@ -162,11 +159,10 @@ impl FlowTable {
         if flow.delta.window != seen.window {
             books.settle(flow);
             flow.delta.window = seen.window;
-            appeared = true;
         }
         let way = usize::from(probe.way != flow.first_way);
         flow.add(way, seen);
-        Observed { flow, way, begun, appeared }
+        Observed { flow, way, begun }
     }
 
     /// The flow of a packet. Several fit where a router's leg of a conversation is seen beside a station's: then

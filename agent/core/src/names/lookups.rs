@@ -39,7 +39,7 @@ struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pending_a_client: 64, pending: 8192, addresses_a_client: 1024, addresses: 65_536 }
+        Self { pending_a_client: 64, pending: 8192, addresses_a_client: 1024, addresses: 16_384 }
     }
 }
 

@@ -129,11 +129,11 @@ impl Names {
         self.hellos.forget(flow);
     }
 
-    /// Reads what a packet says of its sender, which sent it from an address of its own.
+    /// Reads what a packet says: of its sender, unless it was passed on, and of others.
     pub(crate) fn hear(
         &mut self,
         packet: &Packet<'_>,
-        sender: DeviceId,
+        sender: Option<DeviceId>,
         devices: &mut Devices,
         at: Timestamp,
     ) {
@@ -142,12 +142,13 @@ impl Names {
         }
         let ports = packet.ip.and_then(|ip| ip.ports);
         let Self { claims, announced, .. } = self;
-        heard::heard(packet, ports, &mut |says| match says {
-            Says::Own(source, value) => claims.observe(sender, source, &value, at),
-            Says::Of(mac, source, value) => {
+        heard::heard(packet, ports, &mut |says| match (says, sender) {
+            (Says::Of(mac, source, value), _) => {
                 claims.observe(devices.hear_of(mac, at), source, &value, at);
             }
-            Says::Address(name, address) => announced.observe(address, &name, at),
+            (Says::Own(source, value), Some(sender)) => claims.observe(sender, source, &value, at),
+            (Says::Address(name, address), Some(_)) => announced.observe(address, &name, at),
+            (Says::Own(..) | Says::Address(..), None) => {}
         });
     }
 

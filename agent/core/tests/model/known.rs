@@ -81,7 +81,7 @@ impl Known {
         latest
     }
 
-    pub(super) fn is_bound(&self, address: IpAddr, device: DeviceId) -> bool {
+    fn is_bound(&self, address: IpAddr, device: DeviceId) -> bool {
         self.latest(address).iter().any(|i| i.device == device && i.source != Source::Traffic)
     }
 

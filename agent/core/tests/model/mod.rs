@@ -12,7 +12,7 @@ use lanscribe_core::device::{Count, DeviceChange, DeviceId};
 use lanscribe_core::flow::record::EndReason;
 use lanscribe_core::lan::Source;
 use lanscribe_core::names::heard::{Says, heard};
-use lanscribe_core::packet::{Ip, Packet, Trouble};
+use lanscribe_core::packet::{Packet, Trouble};
 use lanscribe_core::pipeline::Config;
 use lanscribe_core::rollup::{Class, Coverage, Minute, RowKey, Usage};
 use lanscribe_core::time::{MINUTE, Span, Timestamp};
@@ -199,21 +199,22 @@ impl Model {
             self.total(dst, at, |total| total.received.add(bytes));
         }
         self.known.learn(&packet, src, at);
-        self.hear(&packet, src, at);
+        self.hear(&packet, at);
 
         let ports = self.ports(&packet, at);
         let place = self.talk(&packet, ports, [src, dst], shot, (at, self.told.minutes.len() + own));
         let talk = &self.talks[place];
-        // Traffic shows who has which address: once a flow and minute.
-        let again = matches!(&talk.seen[..], [.., before, this] if before.window == this.window);
+        let (&Seen { way, window, .. }, before) = talk.seen.split_last().unwrap();
+        // Traffic shows who has which address: once a flow, way and minute. To whom it goes it shows of nobody else's alone.
+        let again = before.iter().rev().take_while(|seen| seen.window == window).any(|seen| seen.way == way);
         if talk.class != Class::Link && !again {
-            for side in talk.sides {
-                if self.known.is_station(side.address, side.device) {
+            for (side, sends) in [(talk.sides[way], true), (talk.sides[1 - way], false)] {
+                let counts = sends || self.known.holder(side.address).is_none();
+                if counts && self.known.is_station(side.address, side.device) {
                     self.known.sight(side.address, side.device, Source::Traffic, at);
                 }
             }
         }
-        let Seen { way, .. } = *talk.seen.last().unwrap();
         let protocol = talk.protocol;
         let (port, _) = talk.service_port();
         let flows = u64::from(talk.seen.len() == 1 && talk.class != Class::Link);
@@ -242,13 +243,7 @@ impl Model {
     }
 
     /// Of whom a relay speaks, that was seen, be it without a frame.
-    fn hear(&mut self, packet: &Packet<'_>, src: DeviceId, at: Timestamp) {
-        let passed_on = |ip: Ip| {
-            self.known.is_router(src) && !ip.src.is_unspecified() && !self.known.is_bound(ip.src, src)
-        };
-        if packet.ip.is_some_and(passed_on) {
-            return;
-        }
+    fn hear(&mut self, packet: &Packet<'_>, at: Timestamp) {
         let mut spoken_of = Vec::new();
         heard(packet, packet.ip.and_then(|ip| ip.ports), &mut |says| {
             if let Says::Of(mac, ..) = says {

@@ -169,6 +169,7 @@ fn a_device_that_was_only_remembered_has_no_traffic() {
 #[test]
 fn a_remembered_router_speaks_in_its_own_name_from_the_first_packet_on() {
     let dns = udp((device(1), home(1)), (ROUTER, home(254)), (50_000, 53), 10);
+    let answer = udp((ROUTER, home(254)), (device(1), home(1)), (53, 50_000), 10);
     let seen = (START - secs(7200), START - secs(3600));
     for (bound_to, class) in
         [(Some(home(254)), Class::Lan), (Some(home(253)), Class::Remote), (None, Class::Remote)]
@@ -183,6 +184,7 @@ fn a_remembered_router_speaks_in_its_own_name_from_the_first_packet_on() {
         }
         assert_eq!(pipeline.take_batch().addresses, [], "no news");
         show(&mut pipeline, secs(0), &dns);
+        show(&mut pipeline, secs(0), &answer);
         pipeline.finish();
         let batch = pipeline.take_batch();
         assert!(batch.minutes[0].rows.iter().all(|(key, _)| key.class == class), "{bound_to:?}");

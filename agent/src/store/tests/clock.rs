@@ -1,5 +1,6 @@
 //! A clock that was wrong: what it put in the wrong place is moved, and what lies in the future keeps nothing waiting.
 
+use lanscribe_core::names::hours::{DnsRow, Rcode};
 use lanscribe_core::pipeline::{Event, EventKind};
 use proptest::prelude::*;
 
@@ -7,8 +8,9 @@ use super::*;
 use crate::store::calendar::{HOUR, MINUTE};
 use crate::store::{Clock, Correction};
 
-/// Everything of these tables, as text, row by row.
-fn dump(store: &Store) -> Vec<String> {
+/// Everything of these tables, as text, row by row; questions by the hour only if the clock was off by whole `hours`: what
+/// was asked in one hour of the wrong time stays together.
+fn dump(store: &Store, hours: bool) -> Vec<String> {
     let mut all = Vec::new();
     for table in [
         "usage_minute",
@@ -19,6 +21,12 @@ fn dump(store: &Store) -> Vec<String> {
         "coverage_day",
         "usage_by_hour",
         "usage_by_day",
+        if hours {
+            "dns_hour"
+        } else {
+            "(SELECT name, type, rcode, sum(count), min(first), max(last) FROM dns_hour GROUP BY 1, 2, 3)"
+        },
+        "(SELECT DISTINCT window % 3600000 AS dns FROM dns_hour)",
         // The 5 minutes in which a flow was due are those of the wrong time, moved.
         "(SELECT id, start, end, bytes_up FROM flow)",
     ] {
@@ -46,6 +54,24 @@ fn of(window: i64, n: u64) -> Minute {
     minute
 }
 
+/// The question that came before each conversation, or else at the start of each minute; in one hour many are alike.
+fn questions(minutes: &[Minute], flows: &[FlowRecord]) -> Vec<DnsRow> {
+    let at = flows.iter().map(|flow| (flow.id, flow.start));
+    let minutes = minutes.iter().map(|minute| (0, minute.window)).filter(|_| flows.is_empty());
+    at.chain(minutes)
+        .map(|(n, at)| DnsRow {
+            window: at.floor(Span::from_secs(3600)),
+            device: DeviceId(1),
+            name: format!("host-{}.example", n % 2).into(),
+            kind: 1,
+            rcode: Rcode(if n % 3 == 0 { 3 } else { 0 }),
+            count: 1 + n,
+            first: at,
+            last: Timestamp(at.0 + 100_000),
+        })
+        .collect()
+}
+
 fn write(
     store: &mut Store,
     clock: Clock,
@@ -54,7 +80,8 @@ fn write(
     correction: Option<Correction>,
 ) {
     store.run().set_clock(clock);
-    store.flush_numbered(&Batch { flows, ..batch(minutes) }, "n", correction).unwrap();
+    let dns = questions(&minutes, &flows);
+    store.flush_numbered(&Batch { flows, dns, ..batch(minutes) }, "n", correction).unwrap();
 }
 
 /// A file with a history of minutes by a clock that was right, one each `step` minutes, up to `start`.
@@ -90,7 +117,8 @@ fn check(zone: &str, history: (i64, i64), run: &[i64], by_minutes: i64, rest: i6
     for store in [&mut moved, &mut never] {
         write(store, Clock::Synced, vec![of(next + 2 * HOUR, 98)], vec![], None);
     }
-    let (moved, never) = (dump(&moved), dump(&never));
+    let hours = by_minutes % 60 == 0 && rest == 0;
+    let (moved, never) = (dump(&moved, hours), dump(&never, hours));
     let differ: Vec<_> = moved.iter().zip(&never).filter(|(a, b)| a != b).take(4).collect();
     assert!(moved.len() == never.len() && differ.is_empty(), "{} {} {differ:#?}", moved.len(), never.len());
 }
@@ -100,6 +128,7 @@ fn a_file_whose_times_were_moved_is_as_if_the_clock_had_been_right_all_along() {
     for zone in ["UTC", "Asia/Kolkata", "America/St_Johns"] {
         for by in [0, 1, -1, 5, 59, 60, -60, 61, 24 * 60 + 7, -24 * 60, 400 * 24 * 60, -400 * 24 * 60 + 13] {
             check(zone, (3, 20), &[0, 1, 1, 30, 45, 600], by, 29_000);
+            check(zone, (3, 20), &[0, 1, 1, 30, 45, 600], by, 0);
         }
     }
 }
@@ -112,7 +141,7 @@ proptest! {
         history in (0_i64..6, 1_i64..100),
         run in prop::collection::vec(1_i64..90, 1..12),
         by in prop_oneof![-200_i64..200, -6_000_i64..6_000],
-        rest in -29_999_i64..30_000,
+        rest in prop_oneof![Just(0), -29_999_i64..30_000],
     ) {
         check(zone, history, &run, by, rest);
     }
@@ -167,6 +196,17 @@ fn what_other_runs_wrote_stays_where_it_is() {
     assert_eq!(
         windows.iter().map(text).collect::<Vec<_>>(),
         ["2026-11-20 10:29 unsynced", "2026-11-21 10:30 synced", "2026-11-21 10:31 synced"]
+    );
+    // Both asked for the same in one hour, and the later run's question is told apart.
+    let asked = pairs::<String, i64>(
+        &store,
+        "SELECT strftime('%Y-%m-%d %H:%M', window / 1000, 'unixepoch'), count FROM dns_hour WHERE name = 'host-0.example' ORDER BY window",
+    );
+    let text = |(utc, count): &(String, i64)| format!("{utc} {count}");
+    assert_eq!(
+        asked.iter().map(text).collect::<Vec<_>>(),
+        ["2026-11-20 10:29 1", "2026-11-21 10:00 2"],
+        "one by the earlier run, one that was moved and one at the right time"
     );
     let flows = pairs::<i64, i64>(&store, "SELECT id, start FROM flow ORDER BY id");
     assert_eq!(flows, [(0, start - 1), (1, start + 24 * HOUR + 1)]);
