@@ -203,7 +203,7 @@ fn names_and_addresses_are_those_of_the_leases() {
     camera.release();
     talk(&lab, &["b"]);
     lamp.release();
-    let lamp = leases.client("b", "-x hostname:lamp -O 42 -O 43 -r 192.168.77.105");
+    let lamp = leases.client("b", "-x hostname:lamp -F lamp.home.example -O 42 -O 43 -r 192.168.77.105");
     assert_eq!(lamp.address(), "192.168.77.105");
     talk(&lab, &["b", "c"]);
     note();
@@ -236,6 +236,10 @@ fn names_and_addresses_are_those_of_the_leases() {
     );
     assert!(log.contains("vendor class: maker-of-cameras"), "{log}");
     assert_eq!(said(&db, "dhcp-fingerprint"), fingerprints(&log));
+    assert!(log.contains("client provides name: lamp.home.example"), "{log}");
+    // The server answers with what it calls it itself.
+    let qualified = ["lamp", "lamp.home.example"].map(|name| (mac(20), name.to_owned()));
+    assert_eq!(said(&db, "dhcp-fqdn"), qualified.into());
     // The last word counts for how a device is called.
     let called = rows(
         &db,

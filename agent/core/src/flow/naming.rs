@@ -110,7 +110,7 @@ mod tests {
     fn dns_over_tls_is_no_dns_over_https_whoever_answers() {
         for hidden in [[Hidden::Dot, Hidden::Doh], [Hidden::Doh, Hidden::Dot]] {
             let mut naming = Naming::default();
-            hidden.map(|hidden| naming.hide(hidden));
+            hidden.into_iter().for_each(|hidden| naming.hide(hidden));
             assert_eq!(naming.hidden, Some(Hidden::Dot));
             naming.hide(Hidden::Ech);
             assert_eq!(naming.hidden, Some(Hidden::Dot), "which names are asked for is hidden all the same");
