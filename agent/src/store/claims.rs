@@ -18,7 +18,9 @@ pub(super) const VALUES: i64 = 64;
 pub(super) fn write(db: &Connection, dimensions: &Dimensions, claims: &[Claim]) -> Result<()> {
     let mut insert = db.prepare_cached(
         "INSERT INTO device_name VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET
-           first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)",
+           first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)
+         RETURNING first_seen = ?4 AND last_seen = ?5,
+           (SELECT count(*) FROM device_name WHERE device = ?1 AND source = ?2) > 1",
     )?;
     let mut said = BTreeSet::new();
     for claim in claims {
@@ -27,8 +29,12 @@ pub(super) fn write(db: &Connection, dimensions: &Dimensions, claims: &[Claim]) 
             continue;
         }
         let (first, last) = (claim.first.as_millis(), claim.last.as_millis());
-        insert.execute((device, claim.source.as_str(), &*claim.value, first, last))?;
-        said.insert(device);
+        let row = (device, claim.source.as_str(), &*claim.value, first, last);
+        let (new, one_of_many): (bool, bool) = insert.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        // Most is what they said before, and changes no name: but of several values of one source the latest counts.
+        if new || one_of_many {
+            said.insert(device);
+        }
     }
     for device in said {
         trim(db, device)?;

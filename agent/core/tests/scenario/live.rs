@@ -317,3 +317,18 @@ fn talks_are_what_would_be_reported_if_the_capture_ended_now() {
     }
     assert!(compared.load(Ordering::Relaxed) > 100, "{compared:?} talks compared");
 }
+
+#[test]
+fn who_is_sent_to_has_the_address_only_until_somebody_sends_from_it() {
+    let there = udp((device(1), home(1)), (ROUTER, INTERNET), (50_000, 443), 10);
+    let back = udp((ROUTER, INTERNET), (device(1), home(1)), (443, 50_000), 10);
+    let mut pipeline = Pipeline::new(Config::default());
+    show(&mut pipeline, secs(0), &back);
+    show(&mut pipeline, secs(90), &back);
+    show(&mut pipeline, secs(100), &there);
+    // It has left, and is still sent to.
+    show(&mut pipeline, secs(3600), &back);
+    pipeline.finish();
+    let seen: Vec<_> = pipeline.take_batch().addresses.iter().map(|i| (i.address, i.first, i.last)).collect();
+    assert_eq!(seen, [(ip(home(1)), START, START + secs(100))]);
+}
