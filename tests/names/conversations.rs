@@ -7,7 +7,7 @@ use super::{
 };
 use crate::live::Running;
 use crate::support::lab::{Lab, MIRROR, done, mac};
-use crate::support::skip;
+use crate::support::{number, rows, skip};
 
 /// What follows the IP header of a segment may have so many bytes of data.
 const SMALL: usize = 88;
@@ -93,10 +93,10 @@ fn what_curl_asks_for_is_the_name_of_its_conversation() {
         assert_eq!(flow(&db, &mac(10), "tcp", port), expected, "{url}");
     }
     let mqtt = "SELECT service, service_source FROM flow WHERE remote_port = 1884";
-    assert_eq!(crate::support::rows(&db, mqtt), [["mqtt", "parsed"]]);
+    assert_eq!(rows(&db, mqtt), [["mqtt", "parsed"]]);
     // Two names at one address are two rows of usage.
     let names = "SELECT DISTINCT peer FROM usage_by_minute WHERE port = 8443 OR port = 44443 ORDER BY 1";
-    assert_eq!(crate::support::rows(&db, names), [["old.example"], ["www.shop.example"]]);
+    assert_eq!(rows(&db, names), [["old.example"], ["www.shop.example"]]);
 }
 
 #[test]
@@ -122,11 +122,8 @@ fn a_hello_in_many_segments_says_its_name() {
         assert_eq!(flow(&db, &mac(10), "tcp", port), plain(name, "sni", "https", "parsed"));
         // It was in as many segments as it should be, beside those that only acknowledge: the client of a conversation in
         // few segments sends some six.
-        let packets = crate::support::number(
-            &db,
-            &format!("SELECT sum(packets_up) FROM flow WHERE local_port = {port}"),
-        );
-        assert!(packets.unsigned_abs() as usize > 4 + least, "{name}: {packets}");
+        let packets = number(&db, &format!("SELECT sum(packets_up) FROM flow WHERE local_port = {port}"));
+        assert!(usize::try_from(packets).unwrap() > 4 + least, "{name}: {packets}");
     }
 }
 

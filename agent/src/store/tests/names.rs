@@ -135,7 +135,7 @@ fn a_service_that_is_called_as_its_host_does_not_change_what_a_device_is_called(
     let mut store = place.open("UTC");
     let start = at("2026-11-20T10:00:00");
     let says = |source, value: &str, after: i64| {
-        let heard = start + lanscribe_core::time::Span::from_secs(after);
+        let heard = start + Span::from_secs(after);
         Claim { device: device(1, start).id, source, value: value.into(), first: heard, last: heard }
     };
     let first = [
