@@ -32,7 +32,7 @@ use crate::device::{DeviceId, Devices};
 use crate::flow::Flow;
 use crate::flow::naming::{Hidden, Reads};
 use crate::packet::Packet;
-use crate::service::Service;
+use crate::service::{self, Service};
 use crate::stats::Stats;
 use crate::time::{Span, Timestamp};
 use crate::wire::dns::Message;
@@ -284,8 +284,9 @@ fn client(flow: &Flow, end: usize) -> Client {
 }
 
 /// A message of DNS: a question of its sender, or an answer to its receiver. Returns how many questions are in it.
-fn read_dns(lookups: &mut Lookups, flow: &Flow, way: usize, bytes: &[u8], at: Timestamp) -> usize {
+fn read_dns(lookups: &mut Lookups, flow: &mut Flow, way: usize, bytes: &[u8], at: Timestamp) -> usize {
     let Some(message) = Message::read(bytes) else { return 0 };
+    flow.naming.service = Some(Service::parsed(service::DNS));
     if message.is_response() {
         lookups.answer(flow.id, client(flow, 1 - way), &message, at);
     } else {
