@@ -149,13 +149,13 @@ impl Outbox {
     }
 
     fn job(&mut self, batch: Batch) -> Job {
-        Job::Batch(Parcel {
+        Job::Batch(Box::new(Parcel {
             batch,
             number: self.number,
             clock: self.clock,
             correction: self.correction.take(),
             done: std::mem::take(&mut self.replies),
-        })
+        }))
     }
 
     /// Rows that are waiting.
@@ -164,7 +164,8 @@ impl Outbox {
     }
 
     fn keep(&mut self, job: Job) {
-        if let Job::Batch(Parcel { batch, correction, done, .. }) = job {
+        if let Job::Batch(parcel) = job {
+            let Parcel { batch, correction, done, .. } = *parcel;
             self.waiting = Some(batch);
             self.correction = correction;
             self.replies = done;

@@ -45,7 +45,7 @@ pub(crate) type Reply = oneshot::Sender<Result<(), String>>;
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Write this.
-    Batch(Parcel),
+    Batch(Box<Parcel>),
     /// A command of the owner. While the file cannot be written it waits like everything else: who asked should not.
     Change {
         /// What to change.
@@ -262,7 +262,7 @@ impl Work {
                 Err(RecvTimeoutError::Timeout) if retry_at.is_none() => self.ledger.tidy(Now::read()),
                 Err(RecvTimeoutError::Timeout) => self.ledger.open(Now::read()).map(|_| ()),
                 Ok(Job::Batch(parcel)) => {
-                    self.write(parcel)?;
+                    self.write(*parcel)?;
                     self.ledger.tidy(Now::read())
                 }
                 // Who asked was told by now that it could not be done.
@@ -324,7 +324,7 @@ impl Work {
         hand.into_iter().for_each(&mut lose);
         for job in self.jobs.try_iter() {
             match job {
-                Job::Batch(parcel) => lose(parcel),
+                Job::Batch(parcel) => lose(*parcel),
                 Job::Change { reply, .. } => {
                     let _ = reply.send(Err(ChangeError::Unavailable(why.clone())));
                 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
 use lanscribe_core::addr::MacAddr;
 use lanscribe_core::device::{DeviceChange, DeviceId};
 use lanscribe_core::rollup::Endpoint;
@@ -31,7 +32,7 @@ pub(super) struct Dimensions {
     /// The name of each interface of this run, and its id once it has one.
     interfaces: Vec<(String, Option<i64>)>,
     /// The file's id of each endpoint, and the day on which it was last used.
-    endpoints: HashMap<Endpoint, (i64, i64)>,
+    endpoints: HashMap<Endpoint, (i64, i64), RandomState>,
     /// The sweep that is under way: whatever gets an id here is spared.
     pub(super) sweep: Option<Sweep>,
     /// The last endpoint that the sweep before it looked at.

@@ -19,7 +19,8 @@ fn job(number: i64) -> (Job, oneshot::Receiver<Result<(), String>>) {
     let start = at("2026-11-20T10:00:00") + Span::from_secs(60 * number);
     let batch = batch(vec![minute(start, rows_of_all_classes())]);
     let number = u64::try_from(number).unwrap();
-    (Job::Batch(Parcel { batch, number, clock: Clock::Synced, correction: None, done: vec![done] }), written)
+    let parcel = Parcel { batch, number, clock: Clock::Synced, correction: None, done: vec![done] };
+    (Job::Batch(Box::new(parcel)), written)
 }
 
 fn ask<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> T {
