@@ -8,6 +8,7 @@ mod daemon;
 mod documented;
 mod installing;
 mod live;
+mod names;
 mod packaging;
 mod people;
 mod reading;

@@ -5,13 +5,16 @@ use crate::decode::protocol::{TCP, UDP};
 /// Which transport protocols a row holds for.
 const BOTH: u8 = 0;
 
+/// DNS, in IANA's words.
+pub(crate) const DNS: &str = "domain";
+
 /// Protocol, port, IANA service name (or the usual one), in order of port.
 const SERVICES: &[(u8, u16, &str)] = &[
     (TCP, 21, "ftp"),
     (TCP, 22, "ssh"),
     (TCP, 23, "telnet"),
     (TCP, 25, "smtp"),
-    (BOTH, 53, "domain"),
+    (BOTH, 53, DNS),
     (UDP, 67, "dhcp"),
     (UDP, 68, "dhcp"),
     (UDP, 69, "tftp"),

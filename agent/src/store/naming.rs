@@ -199,23 +199,27 @@ pub(crate) fn name_source(db: &Connection, device: i64) -> Result<Option<String>
     Ok(claimed.or_else(|| vendor.then_some("vendor")).map(str::to_owned))
 }
 
-/// What a device, or one merged into it, calls itself by the best source, and there what it said last.
+/// What a device, or one merged into it, calls itself by the best source, and there what it said last. What services are
+/// called by that have no name but their host's counts as the host's, or the name would change with each announcement.
 fn claim(db: &Connection, device: i64) -> Result<Option<(ClaimSource, String)>> {
     let sql = "SELECT n.source, n.value, d.mac FROM device d JOIN device_name n ON n.device = d.id
         WHERE d.id = ?1 OR d.same_as = ?1 ORDER BY n.last_seen DESC, n.source, n.value";
+    let mut said: Vec<(ClaimSource, String, String)> = Vec::new();
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([device])?;
-    let mut best: Option<(u8, ClaimSource, String)> = None;
     while let Some(row) = rows.next()? {
-        let [source, value, mac]: [String; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
-        let ranked = ClaimSource::parse(&source).and_then(|source| Some((source.rank()?, source)));
-        if let Some((rank, source)) = ranked.filter(|_| is_name(&value, &mac))
-            && best.as_ref().is_none_or(|&(before, ..)| rank < before)
-        {
-            best = Some((rank, source, value.chars().take(LABEL).collect()));
+        let source: String = row.get(0)?;
+        if let Some(source) = ClaimSource::parse(&source).filter(|source| source.rank().is_some()) {
+            said.push((source, row.get(1)?, row.get(2)?));
         }
     }
-    Ok(best.map(|(_, source, value)| (source, value)))
+    let hosts: BTreeSet<_> =
+        said.iter().filter(|said| said.0 == ClaimSource::Mdns).map(|said| said.1.to_lowercase()).collect();
+    let is_host =
+        |source, value: &str| source == ClaimSource::MdnsName && hosts.contains(&value.to_lowercase());
+    let names = said.iter().filter(|(source, value, mac)| !is_host(*source, value) && is_name(value, mac));
+    let best = names.min_by_key(|(source, ..)| source.rank());
+    Ok(best.map(|(source, value, _)| (*source, value.chars().take(LABEL).collect())))
 }
 
 /// What is said where there is no name, in small letters.

@@ -6,16 +6,17 @@ use crate::service::Service;
 
 use super::table::{Opening, Probe};
 
-/// What keeps names from being seen. Where several do, the one that hides most.
+/// What keeps names from being seen. Where several may, the last of these: the same resolvers serve all kinds of DNS, and
+/// DNS over HTTPS is only guessed by who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hidden {
     /// The ClientHello offers Encrypted Client Hello (RFC 9849): its name may be that of the provider alone. Browsers
     /// offer an empty one to everybody, so that nobody can tell.
     Ech,
-    /// DNS over TLS (RFC 7858).
-    Dot,
     /// DNS over HTTPS (RFC 8484), known by the resolver.
     Doh,
+    /// DNS over TLS (RFC 7858).
+    Dot,
     /// DNS over QUIC (RFC 9250).
     Doq,
 }
@@ -98,5 +99,21 @@ impl Naming {
     /// What rows call the end number `end`.
     pub(crate) fn row_name(&self, end: usize) -> Option<&Name> {
         self.row_name.as_ref().filter(|_| self.end == end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dns_over_tls_is_no_dns_over_https_whoever_answers() {
+        for hidden in [[Hidden::Dot, Hidden::Doh], [Hidden::Doh, Hidden::Dot]] {
+            let mut naming = Naming::default();
+            hidden.into_iter().for_each(|hidden| naming.hide(hidden));
+            assert_eq!(naming.hidden, Some(Hidden::Dot));
+            naming.hide(Hidden::Ech);
+            assert_eq!(naming.hidden, Some(Hidden::Dot), "which names are asked for is hidden all the same");
+        }
     }
 }

@@ -32,7 +32,7 @@ use crate::device::{DeviceId, Devices};
 use crate::flow::Flow;
 use crate::flow::naming::{Hidden, Reads};
 use crate::packet::Packet;
-use crate::service::Service;
+use crate::service::{self, Service};
 use crate::stats::Stats;
 use crate::time::{Span, Timestamp};
 use crate::wire::dns::Message;
@@ -112,7 +112,7 @@ impl Names {
                 pieces
                     .read((flow.id, way), tcp.seq, said, at, |bytes| read_dns(lookups, flow, way, bytes, at));
             }
-            (Reads::Dns, None) => read_dns(&mut self.lookups, flow, way, said, at),
+            (Reads::Dns, None) => _ = read_dns(&mut self.lookups, flow, way, said, at),
             (Reads::Hello | Reads::HelloKept, tcp) => {
                 let sight = match tcp {
                     Some(tcp) => self.hellos.tcp(flow.id, way, tcp.seq, said, at),
@@ -283,12 +283,14 @@ fn client(flow: &Flow, end: usize) -> Client {
     Client { device: end.device, address: (end.device == DeviceId::OTHER).then_some(end.address) }
 }
 
-/// A message of DNS: a question of its sender, or an answer to its receiver.
-fn read_dns(lookups: &mut Lookups, flow: &Flow, way: usize, bytes: &[u8], at: Timestamp) {
-    let Some(message) = Message::read(bytes) else { return };
+/// A message of DNS: a question of its sender, or an answer to its receiver. Returns how many questions are in it.
+fn read_dns(lookups: &mut Lookups, flow: &mut Flow, way: usize, bytes: &[u8], at: Timestamp) -> usize {
+    let Some(message) = Message::read(bytes) else { return 0 };
+    flow.naming.service = Some(Service::parsed(service::DNS));
     if message.is_response() {
         lookups.answer(flow.id, client(flow, 1 - way), &message, at);
     } else {
         lookups.question(flow.id, client(flow, way), &message, at);
     }
+    message.many()
 }

@@ -106,6 +106,18 @@ fn an_answer_that_nobody_asked_for_names_nothing() {
 }
 
 #[test]
+fn a_conversation_at_the_port_of_dns_is_that_by_what_it_says_and_else_by_its_port() {
+    let other = packet(station(1), remote(SERVER), frame::udp(50_000, 53, b"anything"));
+    let told = watch(&in_a_row(asks(1, "cam.example.org", None).into_iter().chain([other])));
+    let service = |to| {
+        let record = told.flows.iter().find(|record| record.remote.0 == ip(to)).unwrap();
+        record.service.map(|service| (service.name, service.by))
+    };
+    assert_eq!(service(INTERNET), Some(("domain", Evidence::Parsed)));
+    assert_eq!(service(SERVER), Some(("domain", Evidence::Port)));
+}
+
+#[test]
 fn a_question_counts_by_what_became_of_it() {
     let [question, _] = asks(2, "gone.example.org", None);
     let frames = asks(1, "no.example.org", None).into_iter().chain([question]);

@@ -127,3 +127,26 @@ fn this_machines_own_devices_have_the_role_self_whatever_they_do() {
     let roles: Vec<&str> = roles.iter().map(|(_, role)| role.as_str()).collect();
     assert_eq!(roles, ["self", "self", "gateway"]);
 }
+
+#[test]
+fn a_service_that_is_called_as_its_host_does_not_change_what_a_device_is_called() {
+    use lanscribe_core::names::claims::{Claim, ClaimSource};
+    let place = Place::new();
+    let mut store = place.open("UTC");
+    let start = at("2026-11-20T10:00:00");
+    let says = |source, value: &str, after: i64| {
+        let heard = start + Span::from_secs(after);
+        Claim { device: device(1, start).id, source, value: value.into(), first: heard, last: heard }
+    };
+    let first = [
+        says(ClaimSource::Mdns, "fan-12ab", 0),
+        says(ClaimSource::MdnsName, "Fan upstairs", 0),
+        says(ClaimSource::MdnsName, "Fan-12AB", 5),
+    ];
+    let batch = |claims| Batch { devices: vec![device(1, start)], claims, ..Batch::default() };
+    store.flush(&batch(first.to_vec())).unwrap();
+    assert_eq!(names(&store), ["Fan upstairs"]);
+    // Another name that people chose is one.
+    store.flush(&batch(vec![says(ClaimSource::MdnsName, "Fan of the loft", 10)])).unwrap();
+    assert_eq!(names(&store), ["Fan of the loft"]);
+}
