@@ -9,12 +9,12 @@ use super::{hear, tell};
 use crate::support::lab::{Daemon, Lab, Listened, PATIENCE, python, signal, until};
 
 /// All that `--json` has, a name before a point being that of an object or of a list's first element.
-const FIELDS: &str = "bytes clock devices dropped health interface_dropped interfaces interfaces.bytes \
-    interfaces.dropped interfaces.interface_dropped interfaces.last_packet interfaces.link interfaces.link_type \
-    interfaces.name interfaces.packets interfaces.received limits now open_flows packets packets_per_second pid ring \
-    sight sight.group sight.others sight.own sight.sampled sight.twice since site store store.bytes store.file \
-    store.last_write store.last_write_ms store.next_write store.pending_rows store.rows store.waiting store.wal_bytes \
-    version warnings";
+const FIELDS: &str = "bytes clock devices dropped flows_named flows_remote health interface_dropped interfaces \
+    interfaces.bytes interfaces.dropped interfaces.interface_dropped interfaces.last_packet interfaces.link \
+    interfaces.link_type interfaces.name interfaces.packets interfaces.received limits now open_flows \
+    packets packets_per_second pid questions ring sight sight.group sight.others sight.own sight.sampled \
+    sight.twice since site store store.bytes store.file store.last_write store.last_write_ms \
+    store.next_write store.pending_rows store.rows store.waiting store.wal_bytes version warnings";
 
 /// The names of all fields.
 fn fields(value: &Value, before: &str, names: &mut Vec<String>) {
@@ -42,8 +42,8 @@ fn warnings(daemon: &Daemon) -> String {
 }
 
 #[test]
-fn status_is_ten_lines_and_a_number_that_says_whether_all_is_well() {
-    let Some(lab) = Lab::new("status_is_ten_lines_and_a_number_that_says_whether_all_is_well") else {
+fn status_is_eleven_lines_and_a_number_that_says_whether_all_is_well() {
+    let Some(lab) = Lab::new("status_is_eleven_lines_and_a_number_that_says_whether_all_is_well") else {
         return;
     };
     let daemon = lab.daemon("site.name = \"desk 12\"\nstore.flush = \"1h\"\n");
@@ -62,6 +62,7 @@ fn status_is_ten_lines_and_a_number_that_says_whether_all_is_well() {
             "packets",
             "drops",
             "devices",
+            "names",
             "sees",
             "file",
             "last",

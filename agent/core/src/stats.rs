@@ -23,9 +23,9 @@ pub struct Stats {
     pub devices: usize,
     /// Flows open now.
     pub open_flows: usize,
-    /// Flows between two, which could have a name; and those that have one.
-    pub flows_of_two: u64,
-    /// See [`flows_of_two`](Self::flows_of_two).
+    /// Flows with somebody beyond the LAN, and those of them that have a name.
+    pub flows_remote: u64,
+    /// See [`flows_remote`](Self::flows_remote).
     pub flows_named: u64,
     /// Questions of DNS.
     pub questions: u64,

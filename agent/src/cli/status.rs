@@ -128,9 +128,9 @@ fn lines(status: &Status, zone: &TimeZone) -> Vec<(&'static str, String)> {
             lines.push((
                 "names",
                 format!(
-                    "of {} flows between two {} have one; {} questions to DNS",
-                    count(integer(status.flows_of_two)),
+                    "{} of {} flows to beyond the LAN have one; {} questions to DNS",
                     count(integer(status.flows_named)),
+                    count(integer(status.flows_remote)),
                     count(integer(status.questions))
                 ),
             ));

@@ -26,9 +26,9 @@ pub(crate) struct Status {
     pub(crate) ring: u64,
     pub(crate) devices: usize,
     pub(crate) open_flows: usize,
-    /// Flows between two since the start, and those of them that have a name.
+    /// Flows with somebody beyond the LAN since the start, and those of them that have a name.
     #[serde(default)]
-    pub(crate) flows_of_two: u64,
+    pub(crate) flows_remote: u64,
     #[serde(default)]
     pub(crate) flows_named: u64,
     /// Questions of DNS since the start.

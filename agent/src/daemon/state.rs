@@ -112,7 +112,7 @@ impl Daemon {
             ring: self.ring as u64,
             devices: progress.stats.devices,
             open_flows: progress.stats.open_flows,
-            flows_of_two: progress.stats.flows_of_two,
+            flows_remote: progress.stats.flows_remote,
             flows_named: progress.stats.flows_named,
             questions: progress.stats.questions,
             limits: limits.map(|(what, count)| Limit { what: what.to_owned(), count }).collect(),

@@ -58,7 +58,7 @@ pub(crate) struct Names {
     pub(crate) claims: Claims,
     pub(crate) announced: Announced,
     pub(crate) crowds: Crowds,
-    /// Flows between two of whom one could be called something, and those that are.
+    /// Flows with somebody beyond the LAN, and those of them that have a name.
     flows: u64,
     named: u64,
 }
@@ -81,7 +81,7 @@ impl Names {
     /// A flow begins: its other side is called what the station was told when it got the address.
     pub(crate) fn begin(&mut self, flow: &mut Flow, devices: &Devices, at: Timestamp) {
         let Some(own) = asker(flow) else { return };
-        self.flows += 1;
+        self.flows += u64::from(flow.class == Class::Remote);
         let address = flow.ends[1 - own].address;
         let told = self.lookups.name(client(flow, own), address, at);
         let found = told.or_else(|| self.announced.name(address, at).map(|text| (text, NameSource::Mdns)));
@@ -162,7 +162,7 @@ impl Names {
     pub(crate) fn stats(&self) -> Stats {
         let Self { hellos, pieces, lookups, claims, announced, crowds, .. } = self;
         Stats {
-            flows_of_two: self.flows,
+            flows_remote: self.flows,
             flows_named: self.named,
             questions: lookups.hours.counted,
             hellos_lost: hellos.lost + pieces.lost,
@@ -256,7 +256,7 @@ impl Names {
             level => level.of(text),
         };
         if let Some(text) = text {
-            self.named += u64::from(flow.naming.name.is_none());
+            self.named += u64::from(flow.class == Class::Remote && flow.naming.name.is_none());
             let name = Name { text, source };
             let row_name = self.crowds.row_name(own, &name, at);
             flow.naming.call(end, name, row_name);
