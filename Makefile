@@ -10,7 +10,9 @@
 #   make test-machine   the package's life on a machine of its own: installed, unplugged, killed, upgraded ... (root only)
 #   make test-arm       the same on an ARM machine, 64 bits and 32; some minutes more (root only)
 #   make check          what CI refuses: format, lints, docs, licences of what is built in
-#   make bench          micro-benchmarks of decode, flow table and rollup
+#   make fuzz           throws hostile bytes at every reader of what strangers send, three minutes each and twenty at all of
+#                       it together; SECONDS=10 PIPELINE_SECONDS=60 is shorter, TARGETS="dns quic" some of them
+#   make bench          micro-benchmarks of decode, flow table and rollup, and of the worst packets, which it holds to 1 ms
 #   make bench-read     the two-million-packet day: CPU and memory beside softflowd and nfpcapd
 #   make bench-live     `lanscribe run` at 1,000 to 200,000 packets a second beside softflowd and tcpdump (root only)
 #   make bench-queries  the documented questions on a file of 300 devices and 90 days (some minutes, 1.5 GB)
@@ -22,7 +24,7 @@ ARCHES := arm64 armhf amd64
 PROGRAM := target/release/lanscribe
 SAMPLE := tests/sample/home.pcap
 
-.PHONY: help run build test test-live packages reproduce test-packages test-machine test-arm check deny bench bench-read bench-live bench-queries clean
+.PHONY: help run build test test-live packages reproduce test-packages test-machine test-arm check deny fuzz bench bench-read bench-live bench-queries clean
 .DEFAULT_GOAL := help
 
 help:
@@ -86,9 +88,18 @@ check:
 deny:
 	$(CARGO) deny --locked check bans licenses sources
 
+SECONDS := 180
+PIPELINE_SECONDS := 1200
+TARGETS :=
+
+fuzz:
+	@cross/prepare fuzz
+	agent/core/fuzz/run $(SECONDS) $(PIPELINE_SECONDS) $(TARGETS)
+
 bench:
 	@cross/prepare run
 	$(CARGO) bench --locked --package lanscribe-core
+	$(CARGO) test --release --locked --package lanscribe-core --test tests worst::
 
 bench-read: build
 	@cross/prepare bench

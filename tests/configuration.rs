@@ -57,12 +57,14 @@ fn a_right_configuration_is_told_by_what_it_changes() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.toml");
     let text = "[labels]\nb827eb010203 = 'A \"lamp\"'\n[capture]\nring = \"16 MiB\"\nsnaplen = 2048\ninterface = [\"eth0\", \"eth1\"]\n\
-                [retention]\nflows = \"2 days\"\n";
+                [retention]\nflows = \"2 days\"\n[privacy]\nnames = \"domain\"\n[privacy.devices]\n7e3d5a11c208 = \"nothing\"\n";
     std::fs::write(&file, text).unwrap();
     let expected = [
         "capture.interface = [\"eth0\", \"eth1\"]",
         "capture.ring = \"16MiB\"",
         "retention.flows = \"2d\"",
+        "privacy.names = \"domain\"",
+        "privacy.devices.\"7e:3d:5a:11:c2:08\" = \"nothing\"",
         "labels.\"b8:27:eb:01:02:03\" = \"A \\\"lamp\\\"\"",
     ];
     assert_eq!(printed(&check(&file)), expected);

@@ -13,21 +13,61 @@ const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 
-/// A router, a camera that uploads each hour, a bulb that talks to the camera, over a day and a half.
+/// A message of DNS about the IPv4 address of `name`: the question, or the answer to it, which may be that there is none.
+fn dns(name: &str, answer: Option<Option<[u8; 4]>>) -> Vec<u8> {
+    let (flags, answers): ([u8; 2], u8) = match answer {
+        None => ([1, 0], 0),
+        Some(None) => ([0x81, 0x83], 0),
+        Some(Some(_)) => ([0x81, 0x80], 1),
+    };
+    let mut message = vec![0, 7, flags[0], flags[1], 0, 1, 0, answers, 0, 0, 0, 0];
+    for label in name.split('.') {
+        message.push(u8::try_from(label.len()).unwrap());
+        message.extend(label.as_bytes());
+    }
+    message.extend([0, 0, 1, 0, 1]);
+    if let Some(Some(address)) = answer {
+        message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        message.extend(address);
+    }
+    message
+}
+
+/// A request of DHCP that tells the name of who sends it.
+fn dhcp(station: Station, name: &str) -> Vec<u8> {
+    let mut message = vec![1, 1, 6, 0];
+    message.resize(28, 0);
+    message.extend(station.mac);
+    message.resize(236, 0);
+    message.extend([99, 130, 83, 99, 53, 1, 3, 12, u8::try_from(name.len()).unwrap()]);
+    message.extend(name.as_bytes());
+    message.push(255);
+    message
+}
+
+/// A router, a camera that uploads each hour to what it has asked for, a bulb that talks to the camera and says what it is
+/// called, over a day and a half.
 fn home() -> Frames {
     let router = Station::new(1, [192, 168, 1, 1]);
     let camera = Station::new(2, [192, 168, 1, 20]);
     let bulb = Station::new(3, [192, 168, 1, 30]);
-    let cloud = router.beyond([203, 0, 113, 7]);
     let group = router.beyond([224, 0, 0, 251]);
     let mut frames = Frames::default();
     for hour in 0..30 {
         let at = NOON + hour * HOUR;
         let port = 40_000 + u16::try_from(hour).unwrap();
+        // One name, two addresses.
+        let cloud = router.beyond([203, 0, 113, if hour % 10 == 9 { 8 } else { 7 }]);
         frames.arp(at, camera, router);
         frames.arp(at + SECOND / 2, router, camera);
-        frames.udp(at + SECOND, (camera, port), (router, 53), 30);
-        frames.udp(at + SECOND + 5_000, (router, 53), (camera, port), 80);
+        let name = "upload.cloud.example";
+        frames.said(at + SECOND, (camera, port), (router, 53), &dns(name, None));
+        frames.said(
+            at + SECOND + 5_000,
+            (router, 53),
+            (camera, port),
+            &dns(name, Some(Some(cloud.address.octets()))),
+        );
         frames.connection(at + 2 * SECOND, (camera, port), (cloud, 443), 1_000, &[300, 200]);
     }
     for turn in 0..3 {
@@ -36,6 +76,21 @@ fn home() -> Frames {
         frames.udp(at + SECOND, (bulb, 5353), (group, 5353), 60);
         frames.connection(at + 3 * SECOND, (bulb, 50_000), (camera, 80), 100, &[900, 900]);
     }
+    // There is no such name, and what is asked here nobody sees.
+    for turn in 0..2 {
+        let (at, port) = (NOON + 40 * MINUTE + turn * HOUR, 41_000 + u16::try_from(turn).unwrap());
+        frames.said(at, (camera, port), (router, 53), &dns("gone.cloud.example", None));
+        frames.said(at + 5_000, (router, 53), (camera, port), &dns("gone.cloud.example", Some(None)));
+    }
+    frames.connection(
+        NOON + 50 * MINUTE,
+        (bulb, 50_002),
+        (router.beyond([198, 51, 100, 53]), 853),
+        90,
+        &[200],
+    );
+    let everybody = Station { mac: [0xff; 6], address: [255; 4].into() };
+    frames.said(NOON + 19 * MINUTE, (bulb.beyond([0; 4]), 68), (everybody, 67), &dhcp(bulb, "Bulb-7F"));
     // Nobody answers.
     frames.tcp(NOON + 30 * HOUR, (bulb, 50_001), (router.beyond([198, 51, 100, 9]), 23), 2, 0);
     frames
@@ -114,7 +169,7 @@ fn a_device_is_shown_as_it_always_was() {
             &["device", "camera"],
             &["device", "192.168.1.30", "--until", "2023-11-14 13:00"],
             &["device", "hall", "--json"],
-            &["device", "02:00"],
+            &["device", "l"],
             &["device", "toaster"],
         ],
     );
@@ -157,6 +212,20 @@ fn flows_are_listed_as_they_always_were() {
             &["flows", "--device", "02-00-00-00-00-03", "--until", "2023-11-14 12:30"],
             &["flows", "--protocol", "tcp/23", "--json"],
             &["flows", "--direction", "multicast", "--csv"],
+        ],
+    );
+}
+
+#[test]
+fn questions_are_listed_as_they_always_were() {
+    golden(
+        "dns.txt",
+        &[
+            &["dns"],
+            &["dns", "--failed", "--since", "2023-11-14 13:00", "--json"],
+            &["dns", "--device", "camera", "--name", "UPLOAD", "--until", "2023-11-14 12:30", "--csv"],
+            &["dns", "--hidden"],
+            &["dns", "--hidden", "--failed"],
         ],
     );
 }
@@ -258,10 +327,10 @@ fn merged_devices_are_one_to_people_and_told_apart_for_programs() {
     let table = text(&["devices"]);
     assert_eq!(table.lines().count(), 3, "{table}");
     let row: Vec<&str> = table.lines().nth(1).unwrap().split("  ").filter(|cell| !cell.is_empty()).collect();
-    let cells = ["Camera, hall", "02:00:00:00:00:03 +1", "192.168.1.30 +1", "49.2 kB", "32.3 kB"];
-    assert_eq!(row.iter().map(|cell| cell.trim()).take(5).collect::<Vec<_>>(), cells, "{table}");
+    let cells = ["Camera, hall", "label", "02:00:00:00:00:03 +1", "192.168.1.30 +1", "50.2 kB", "32.0 kB"];
+    assert_eq!(row.iter().map(|cell| cell.trim()).take(6).collect::<Vec<_>>(), cells, "{table}");
     let table = text(&["devices", "--since", "2023-11-15", "--sort", "name"]);
-    assert!(table.contains("25.0 kB") && table.lines().count() == 3, "the sums of the period too: {table}");
+    assert!(table.contains("25.1 kB") && table.lines().count() == 3, "the sums of the period too: {table}");
 
     let (before, after) =
         (json(&String::from_utf8(before.stdout).unwrap()), json(&text(&["devices", "--json"])));
@@ -306,20 +375,85 @@ fn who_stops_reading_is_no_error() {
 }
 
 #[test]
-fn hostile_names_are_shown_but_not_obeyed() {
+fn hostile_text_is_shown_but_not_obeyed_in_any_listing() {
+    const MAC: &str = "02:00:00:00:00:03";
     let home = Home::new();
+    // As if nothing had been made safe where it was learnt.
+    let evil = "char(27) || '[2Jx' || char(8238, 155, 8294, 65279, 917569, 0x2028, 10) || 'y'";
+    let formula = |c: &str| format!("'{c}1+1' || {evil}");
+    let (equals, plus, minus, at) = (formula("="), formula("+"), formula("-"), formula("@"));
     let file = open(&home.db);
-    file.execute("UPDATE device SET name = '=1+1' || char(27) || '[2J' || char(8238), label = name", [])
-        .unwrap();
-    for question in
-        [&["devices"][..], &["devices", "--csv"], &["devices", "--json"], &["usage"], &["flows", "--csv"]]
-    {
-        let output = home.ask(question);
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{question:?}: {text}");
-        if question.contains(&"--csv") {
-            assert!(text.contains("'=1+1") && !text.contains(",=1+1"), "{text}");
+    file.execute_batch(&format!(
+        "UPDATE device SET name = {equals}, label = NULL, vendor = {plus}, role = {minus}, type = {at}, type_rule = {plus};
+         INSERT INTO device_name SELECT id, 'dhcp', {equals}, first_seen, last_seen FROM device WHERE id > 0;
+         INSERT INTO device_name SELECT id, {plus}, {minus}, first_seen, last_seen FROM device WHERE id > 0;
+         UPDATE device_address SET source = {plus};
+         UPDATE endpoint SET name = {equals}, name_source = {plus}, country = {minus}, as_org = {at} WHERE kind = 'remote';
+         UPDATE endpoint SET address = {minus} || id WHERE kind = 'group';
+         UPDATE protocol SET name = {minus};
+         UPDATE flow SET name = {equals}, name_source = {plus}, service = {minus}, service_source = {at}, conn_state = {plus},
+           opened_by = {minus}, local_address = {equals}, remote_address = {at}, hidden = iif(hidden IS NULL, {plus}, hidden);
+         UPDATE dns_hour SET name = {at};
+         UPDATE coverage_minute SET clock = {equals}; UPDATE coverage_hour SET clock = {equals};
+         UPDATE coverage_day SET clock = {equals};"
+    ))
+    .unwrap();
+    let per = "device,endpoint,service,direction";
+    let questions: [&[&str]; 12] = [
+        &["devices"],
+        &["device", MAC],
+        &["flows", "--limit", "0"],
+        &["dns"],
+        &["dns", "--failed"],
+        &["dns", "--hidden"],
+        &["top"],
+        &["top", "endpoints"],
+        &["top", "services"],
+        &["usage", "--per", per],
+        &["usage", "--by", "hour", "--per", per],
+        &["coverage"],
+    ];
+    for question in questions {
+        for form in [&[][..], &["--json"], &["--csv"]] {
+            let output = home.ask(&[question, form].concat());
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success(), "{question:?} {form:?}: {text}");
+            // Anywhere, for what is in quotes is as good.
+            let plain = |c: char| c == '\n' || !lanscribe_core::text::is_hidden(c);
+            assert!(text.chars().all(plain), "{question:?} {form:?}: {text:?}");
+            // What coverage shows as text is one of few words, and others are not.
+            let written = text.contains("1+1") || question == ["coverage"];
+            assert!(written, "nothing of what was written: {question:?} {form:?}: {text}");
+            if form == ["--csv"] {
+                let formula = |cell: &str| cell.trim_start_matches('"').starts_with(['=', '+', '-', '@']);
+                assert!(!text.lines().flat_map(|line| line.split(',')).any(formula), "{question:?}: {text}");
+            }
         }
+    }
+    let several = home.ask(&["device", "1+1"]);
+    assert!(several.status.code() == Some(64) && !said(&several).contains(['\u{1b}', '\u{202e}']));
+}
+
+#[test]
+fn a_file_of_an_older_program_is_asked_as_it_is() {
+    let home = Home::new();
+    let before: Vec<_> = [&["devices", "--csv"][..], &["top", "endpoints", "--csv"], &["dns", "--csv"]]
+        .map(|question| home.ask(question).stdout)
+        .into();
+    open(&home.db)
+        .execute_batch(
+            "DROP VIEW devices; DROP VIEW new_today; DROP VIEW flows; DROP VIEW hidden_dns; DROP VIEW maybe_same_device;
+             ALTER TABLE flow DROP COLUMN service_source; ALTER TABLE flow DROP COLUMN hidden;
+             ALTER TABLE device DROP COLUMN type; ALTER TABLE device DROP COLUMN type_rule; PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    let after: Vec<_> = [&["devices", "--csv"][..], &["top", "endpoints", "--csv"], &["dns", "--csv"]]
+        .map(|question| home.ask(question).stdout)
+        .into();
+    assert_eq!(after, before);
+    for question in [&["device", "camera"][..], &["flows"], &["usage", "--per", "endpoint"]] {
+        let output = home.ask(question);
+        assert!(output.status.success() && output.stdout.len() > 100, "{question:?}: {}", said(&output));
     }
 }
 

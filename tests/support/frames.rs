@@ -57,11 +57,23 @@ impl Frames {
         to: (Station, u16),
         length: u16,
     ) -> &mut Self {
+        self.said(at, from, to, &vec![0; length.into()])
+    }
+
+    /// Adds a UDP packet that says this.
+    pub(crate) fn said(
+        &mut self,
+        at: i64,
+        from: (Station, u16),
+        to: (Station, u16),
+        payload: &[u8],
+    ) -> &mut Self {
+        let length = u16::try_from(8 + payload.len()).expect("a packet fits its length field");
         let mut segment = Vec::new();
-        for field in [from.1, to.1, 8 + length, 0] {
+        for field in [from.1, to.1, length, 0] {
             segment.extend(field.to_be_bytes());
         }
-        segment.resize(8 + usize::from(length), 0);
+        segment.extend(payload);
         self.ip(at, from.0, to.0, 17, &segment)
     }
 

@@ -23,6 +23,12 @@ pub struct Stats {
     pub devices: usize,
     /// Flows open now.
     pub open_flows: usize,
+    /// Flows between two, which could have a name; and those that have one.
+    pub flows_of_two: u64,
+    /// See [`flows_of_two`](Self::flows_of_two).
+    pub flows_named: u64,
+    /// Questions of DNS.
+    pub questions: u64,
     /// Frames' MAC addresses that were not admitted as devices.
     pub devices_refused: u64,
     /// Sightings of addresses that were not written down.

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -10,6 +11,7 @@ use crate::addr::MacAddr;
 use crate::class::Endpoint;
 use crate::device::{Count, DeviceId, Devices};
 use crate::flow::Flow;
+use crate::names::Name;
 use crate::rollup;
 use crate::time::Timestamp;
 
@@ -25,10 +27,12 @@ pub enum Peer {
 }
 
 /// What a device and somebody else sent each other in flows that are open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Talk {
-    /// Who.
+    /// Who; one of them, if several addresses have one name.
     pub peer: Peer,
+    /// What the other side is called, by the most trusted of its sources.
+    pub name: Option<Name>,
     /// IP protocol (0 to 255), 256 + DSAP, or EtherType.
     pub protocol: u16,
     /// Service port, 0 if none.
@@ -41,6 +45,13 @@ pub struct Talk {
     pub last: Timestamp,
 }
 
+/// What talks are kept apart by: a name, whatever its addresses, else who it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Who {
+    Named(Arc<str>),
+    Peer(Peer),
+}
+
 /// The largest talks of the device `mac` in `flows`, at most `most`.
 pub(crate) fn largest<'a>(
     flows: impl Iterator<Item = &'a Flow>,
@@ -49,22 +60,30 @@ pub(crate) fn largest<'a>(
     most: usize,
 ) -> Vec<Talk> {
     let Some(device) = devices.lookup(mac) else { return Vec::new() };
-    let mut talks: HashMap<(Peer, u16, u16), Talk, RandomState> = HashMap::default();
+    let mut talks: HashMap<(Who, u16, u16), Talk, RandomState> = HashMap::default();
     // A flow without a packet since its last report has said everything.
     for flow in flows.filter(|flow| flow.part.first.is_some() && flow.is_of(device)) {
         let counts = flow.part.counters.map(|c| Count { frames: c.packets, bytes: c.bytes });
         for (key, usage) in rollup::rows(flow, counts, 0).filter(|(key, _)| key.device == device) {
             let (protocol, port) = (key.protocol, key.port);
             let peer = peer(&key.endpoint, devices);
+            let name = match key.endpoint {
+                Endpoint::Remote(_, name) => name,
+                _ => None,
+            };
+            let who = name.as_ref().map_or(Who::Peer(peer), |name| Who::Named(Arc::clone(&name.text)));
             let none = Count::default();
-            let talk = talks.entry((peer, protocol, port)).or_insert(Talk {
+            let talk = talks.entry((who, protocol, port)).or_insert_with(|| Talk {
                 peer,
+                name: name.clone(),
                 protocol,
                 port,
                 up: none,
                 down: none,
                 last: flow.part.last,
             });
+            talk.peer = talk.peer.min(peer);
+            talk.name = name.into_iter().chain(talk.name.take()).min_by_key(|name| name.source);
             talk.up.merge(usage.up);
             talk.down.merge(usage.down);
             talk.last = talk.last.max(flow.part.last);
@@ -72,7 +91,7 @@ pub(crate) fn largest<'a>(
     }
     let mut talks: Vec<_> = talks.into_values().collect();
     talks.sort_unstable_by_key(|talk| {
-        (Reverse(talk.up.bytes + talk.down.bytes), talk.peer, talk.protocol, talk.port)
+        (Reverse(talk.up.bytes + talk.down.bytes), talk.peer, talk.protocol, talk.port, talk.name.clone())
     });
     talks.truncate(most);
     talks

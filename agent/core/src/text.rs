@@ -23,24 +23,25 @@ pub fn free(bytes: &[u8]) -> Option<String> {
     // No character is longer than four bytes, so what lies beyond cannot count but for what is left out; of that, too,
     // there is an end.
     let bytes = &bytes[..bytes.len().min(LONGEST * 16)];
-    let text = String::from_utf8_lossy(bytes);
     let mut clean = String::new();
     let mut characters = 0;
     let mut space = false;
-    for c in text.chars() {
+    // What is no UTF-8 is left out.
+    for c in bytes.utf8_chunks().flat_map(|chunk| chunk.valid().chars()) {
         if c.is_whitespace() || c == '\0' {
             space = true;
         } else if !is_hidden(c) && c != char::REPLACEMENT_CHARACTER {
-            if space && characters > 0 {
-                clean.push(' ');
-                characters += 1;
-            }
-            space = false;
-            if characters >= LONGEST {
+            let spaces = usize::from(space && characters > 0);
+            // No text ends with the space before what was cut off.
+            if characters + spaces >= LONGEST {
                 break;
             }
+            if spaces > 0 {
+                clean.push(' ');
+            }
+            space = false;
             clean.push(c);
-            characters += 1;
+            characters += spaces + 1;
         }
     }
     (!clean.is_empty()).then_some(clean)
@@ -108,6 +109,16 @@ mod tests {
         assert_eq!(free(b"\x07\x00 "), None);
         assert_eq!(free("\u{e9}".repeat(1_000).as_bytes()).unwrap().chars().count(), LONGEST);
         assert!(free(&b" a".repeat(5_000)).unwrap().chars().count() <= LONGEST);
+    }
+
+    #[test]
+    fn text_that_is_cut_where_a_space_is_does_not_end_with_it() {
+        let long = "a".repeat(LONGEST - 1);
+        for rest in [" b", " ", "b", "b c", ""] {
+            let clean = free(format!("{long}{rest}").as_bytes()).unwrap();
+            assert_eq!(clean, format!("{long}{}", if rest.starts_with('b') { "b" } else { "" }));
+            assert_eq!(free(clean.as_bytes()), Some(clean), "it stays as it is");
+        }
     }
 
     #[test]

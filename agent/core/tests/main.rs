@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "what a test's own helpers cannot do ends the test")]
 
 mod conservation;
+mod corpus;
+#[path = "../fuzz/entries/mod.rs"]
+mod entries;
 mod frame;
 mod input;
 mod merge;
@@ -12,3 +15,4 @@ mod robust;
 mod same;
 mod scenario;
 mod traffic;
+mod worst;

@@ -43,10 +43,13 @@ pub(crate) fn run(args: &CheckConfigArgs) -> Result<()> {
 fn unusual(config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     for (setting, default) in config.settings().into_iter().zip(Config::default().settings()) {
+        // A line for each device: it is to be read.
         if setting.key == "labels" {
             lines.extend(
                 config.labels.iter().map(|(mac, name)| format!("labels.\"{mac}\" = {}", quoted(name))),
             );
+        } else if setting.key == "privacy.devices" {
+            lines.extend(config.privacy_of_devices());
         } else if setting != default || setting.key == "capture.interface" {
             lines.push(format!("{} = {}", setting.key, setting.value));
         }

@@ -1,6 +1,7 @@
 //! `lanscribe devices`: who is on the network, on a line each.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -8,7 +9,8 @@ use clap::{Args, ValueEnum};
 use super::args::AskArgs;
 use super::identity::{Identity, mac_and_more};
 use super::listing::{Column, Form, Listing, Value};
-use super::names::Names;
+use super::names::{Names, Peer};
+use super::peers::ADDRESS;
 use super::reader::Reader;
 use super::rows_left_out;
 use super::sums::{Filter, Key, Sum, sums};
@@ -26,8 +28,10 @@ const NAMED: usize = 3;
 ///
 /// SENT and RECEIVED count every frame from and to the device, whatever is in it. With --since or --until only devices
 /// that were seen then are listed, with what their rows of usage say of that period: without frames that went to many
-/// at once, which nobody in particular received. TALKS TO names whom most bytes went to or came from: in the period, or
-/// else on the last 30 days of the file. Devices that were merged are one row, with "+1" behind the MAC address; in JSON
+/// at once, which nobody in particular received. NAMED says where the name comes from: label (yours), dhcp, mdns and the
+/// like (what the device says of itself), vendor, or nothing where it is the MAC address. TALKS TO names whom most bytes
+/// went to or came from: in the period, or else on the last 30 days of the file, each with where that name comes from, as
+/// NAMED in `lanscribe flows` has it. Devices that were merged are one row, with "+1" behind the MAC address; in JSON
 /// and CSV each MAC address has a row, and merged_into is the MAC address of the one that it is a part of.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -58,9 +62,12 @@ enum Sort {
     Name,
 }
 
-const COLUMNS: [Column; 19] = [
+const COLUMNS: [Column; 23] = [
     Column::raw("name"),
     Column::shown("NAME"),
+    Column::new("name_source", "NAMED").whole().from(100),
+    Column::raw("type"),
+    Column::raw("type_rule"),
     Column::new("mac", "MAC").whole().from(120),
     Column::raw("mac_random"),
     Column::raw("label"),
@@ -76,12 +83,13 @@ const COLUMNS: [Column; 19] = [
     Column::new("last_seen", "LAST SEEN").whole(),
     Column::shown("TALKS TO").from(90),
     Column::raw("talks_to"),
+    Column::raw("talks_to_named"),
     Column::raw("id"),
     Column::raw("merged_into"),
 ];
 
 /// Whom each device talks to most, by its id.
-type Peers = HashMap<i64, Vec<String>>;
+type Peers = HashMap<i64, Vec<Rc<Peer>>>;
 /// What each device moved, by its id.
 type Totals = HashMap<i64, Sum>;
 /// The device that each is a part of, where they are folded.
@@ -121,11 +129,15 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<()> {
     let mut addresses = addresses(&reader, &roots)?;
     let mut listing = Listing::new(&reader, &COLUMNS)?;
     for row in rows {
+        let source = names.device_name_source(row.id)?;
         let addresses = addresses.remove(&row.id).unwrap_or_default();
         let peers = peers.get(&row.id).cloned().unwrap_or_default();
         listing.row(vec![
             Value::text(&*row.name),
             Value::text(titled(&row)),
+            Value::maybe(source),
+            Value::maybe(row.kind),
+            Value::maybe(row.rule),
             Value::maybe(mac_and_more(row.mac, row.others)),
             Value::Flag(row.random),
             Value::maybe(row.label),
@@ -139,8 +151,11 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<()> {
             Value::Bytes(row.received.1),
             Value::Seen(row.seen.0),
             Value::Seen(row.seen.1),
-            Value::List(peers.clone()),
-            Value::List(peers),
+            Value::List(peers.iter().map(|peer| peer.with_source()).collect()),
+            Value::List(peers.iter().map(|peer| peer.name.clone()).collect()),
+            Value::List(
+                peers.iter().map(|peer| peer.source.clone().unwrap_or_else(|| ADDRESS.to_owned())).collect(),
+            ),
             Value::Number(row.id),
             Value::maybe(row.merged_into),
         ])?;
@@ -152,10 +167,10 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<()> {
     Ok(())
 }
 
-/// The name with what it leaves out: the part that a device plays, and who made it.
+/// The name with what it leaves out: the part that a device plays, what it is, and who made it.
 fn titled(row: &Identity) -> String {
     let vendor = row.vendor.as_deref().map(short).filter(|vendor| !row.name.contains(&**vendor));
-    let notes: Vec<String> = row.role.iter().cloned().chain(vendor).collect();
+    let notes: Vec<String> = row.role.iter().chain(&row.kind).cloned().chain(vendor).collect();
     if notes.is_empty() { row.name.clone() } else { format!("{} ({})", row.name, notes.join(", ")) }
 }
 
@@ -208,17 +223,21 @@ fn usage(reader: &Reader, parts: &[Part], roots: &Roots, names: &mut Names<'_>) 
         *pairs.entry((device, keys[1])).or_default() += sum.bytes();
         totals.entry(device).or_default().add(sum);
     })?;
-    let mut named: HashMap<i64, HashMap<String, i64>> = HashMap::new();
+    let mut named: HashMap<i64, HashMap<i64, i64>> = HashMap::new();
     for ((device, endpoint), bytes) in pairs {
-        let peer = names.peer(endpoint)?;
-        if peer.is_somebody() {
-            *named.entry(device).or_default().entry(peer.name.clone()).or_default() += bytes;
+        if names.peer(endpoint)?.is_somebody() {
+            let endpoint = names.first_called(endpoint)?;
+            *named.entry(device).or_default().entry(endpoint).or_default() += bytes;
         }
     }
-    let most = |peers: HashMap<String, i64>| {
-        let mut peers: Vec<(String, i64)> = peers.into_iter().collect();
-        peers.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        peers.into_iter().take(NAMED).map(|(name, _)| name).collect()
-    };
-    Ok((named.into_iter().map(|(device, peers)| (device, most(peers))).collect(), totals))
+    let mut most = HashMap::new();
+    for (device, peers) in named {
+        let mut all = Vec::with_capacity(peers.len());
+        for (endpoint, bytes) in peers {
+            all.push((bytes, names.peer(endpoint)?));
+        }
+        all.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
+        most.insert(device, all.into_iter().take(NAMED).map(|(_, peer)| peer).collect());
+    }
+    Ok((most, totals))
 }

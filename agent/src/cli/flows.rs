@@ -24,6 +24,12 @@ const LATEST: i64 = 24 * HOUR;
 /// whose counts add up; a flow between two devices has a row for each of them. A flow is listed if any of it lies in
 /// the period. Flows are kept for 14 days, unless the configuration says otherwise.
 ///
+/// NAMED says where the name of PEER comes from, the most trusted first: sni, quic and http were said in the flow itself
+/// (TLS, QUIC, HTTP); dns is what this very device asked for when it was given the address; mdns was announced on the LAN;
+/// ptr is what DNS said of the address. A peer without a name is its address. Of a device of the LAN it is where that one's
+/// name comes from, as in `lanscribe devices`. Behind it stands what hides names: ech (the name may be that of the provider
+/// alone), dot, doh, doq (DNS that cannot be read). A SERVICE with a question mark is what the port stands for, no more.
+///
 /// STATE is what Zeek calls conn_state: SF is a whole connection, S0 one without an answer, REJ one that was refused.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -41,19 +47,21 @@ pub(crate) struct FlowsArgs {
     ask: AskArgs,
 }
 
-const COLUMNS: [Column; 35] = [
+const COLUMNS: [Column; 38] = [
     Column::new("start", "START").whole(),
     Column::raw("end"),
     Column::new("duration_ms", "TOOK").right().from(90),
     Column::new("device", "DEVICE"),
     Column::raw("mac"),
     Column::shown("PEER"),
+    Column::shown("NAMED"),
     Column::raw("peer"),
     Column::raw("peer_kind"),
     Column::shown("SERVICE"),
     Column::raw("protocol"),
     Column::new("direction", "DIRECTION").whole().from(110),
     Column::raw("service"),
+    Column::raw("service_source"),
     Column::new("opened_by", "OPENED BY").whole().from(140),
     Column::new("conn_state", "STATE").whole().from(100),
     Column::new("bytes_up", "UP").right(),
@@ -70,6 +78,7 @@ const COLUMNS: [Column; 35] = [
     Column::raw("remote_port"),
     Column::raw("name"),
     Column::raw("name_source"),
+    Column::raw("hidden"),
     Column::raw("country"),
     Column::raw("as_org"),
     Column::raw("end_reason"),
@@ -93,7 +102,7 @@ pub(crate) fn run(args: &FlowsArgs) -> Result<()> {
     let sql = format!(
         "SELECT start, end, device, endpoint, protocol, direction, opened_by, conn_state, bytes_up, bytes_down, packets_up,
            packets_down, ip_bytes_up, ip_bytes_down, local_address, local_port, remote_address, remote_port, name,
-           name_source, end_reason, rtt_us, vlan, id, part, service
+           name_source, end_reason, rtt_us, vlan, id, part, service, service_source, hidden
          FROM flow f WHERE f.reported = ?1 AND f.start < ?2 AND f.end >= ?3{}
          ORDER BY start DESC, id DESC, part DESC, side",
         filter.conditions("f", &["local_port", "remote_port"])
@@ -140,13 +149,21 @@ fn values(row: &Row<'_>, names: &mut Names<'_>) -> Result<Vec<Value>> {
     let (start, end, device, protocol) =
         (integer("start")?, integer("end")?, integer("device")?, integer("protocol")?);
     let peer = names.peer(integer("endpoint")?)?;
-    let name = text("name")?;
+    let (name, source, hidden) = (text("name")?, text("name_source")?, text("hidden")?);
+    // A device of the LAN is called as everywhere else, and by its owner's label if it has one.
+    let (shown_name, named) = match &name {
+        Some(name) if peer.kind != "device" || peer.address.is_some() => (name.clone(), source.clone()),
+        _ => (peer.shown(), peer.source.clone()),
+    };
+    let named: Vec<String> = named.into_iter().chain(hidden.clone()).collect();
     let (local, remote) =
         (text("local_address")?.unwrap_or_default(), text("remote_address")?.unwrap_or_default());
     let (local_port, remote_port): (Option<i64>, Option<i64>) =
         (row.get("local_port")?, row.get("remote_port")?);
-    let service = text("service")?;
-    let shown = service.clone().unwrap_or_else(|| {
+    let (service, evidence) = (text("service")?, text("service_source")?);
+    let by_port = evidence.as_deref() == Some("port");
+    let shown = service.as_ref().map(|name| if by_port { format!("{name}?") } else { name.clone() });
+    let shown = shown.unwrap_or_else(|| {
         // The side that was called has the port that says something.
         let called = if text("opened_by").ok().flatten().as_deref() == Some("peer") {
             local_port
@@ -161,13 +178,15 @@ fn values(row: &Row<'_>, names: &mut Names<'_>) -> Result<Vec<Value>> {
         Value::Took(end - start),
         Value::text(names.device_name(device)),
         Value::maybe(names.device(device).and_then(|device| device.mac.clone())),
-        Value::text(name.clone().unwrap_or_else(|| peer.shown())),
+        Value::text(shown_name),
+        Value::text(named.join(" ")),
         Value::text(&*peer.name),
         Value::text(&*peer.kind),
         Value::text(shown),
         Value::text(names.protocol(protocol)),
         Value::text(names::direction(integer("direction")?)),
         Value::maybe(service),
+        Value::maybe(evidence),
         Value::maybe(text("opened_by")?),
         Value::maybe(text("conn_state")?),
         Value::Bytes(integer("bytes_up")?),
@@ -183,7 +202,8 @@ fn values(row: &Row<'_>, names: &mut Names<'_>) -> Result<Vec<Value>> {
         Value::text(remote),
         maybe("remote_port")?,
         Value::maybe(name),
-        Value::maybe(text("name_source")?),
+        Value::maybe(source),
+        Value::maybe(hidden),
         Value::maybe(peer.country.clone()),
         Value::maybe(peer.as_org.clone()),
         maybe("end_reason")?,

@@ -16,6 +16,9 @@ pub(crate) struct Identity {
     /// Whether it made its MAC address up.
     pub(crate) random: bool,
     pub(crate) role: Option<String>,
+    /// What it is, and the rule that says so.
+    pub(crate) kind: Option<String>,
+    pub(crate) rule: Option<String>,
     /// Frames and bytes with its MAC address as source.
     pub(crate) sent: (i64, i64),
     /// Frames and bytes with its MAC address as destination.
@@ -36,7 +39,7 @@ impl Identity {
         let mut statement = db.prepare_cached(
             "SELECT id, mac, name, label, vendor, mac_random, role, frames_sent, bytes_sent, frames_received,
                bytes_received, first_seen, last_seen, coalesce(same_as, id),
-               (SELECT root.mac FROM device root WHERE root.id = device.same_as) FROM device WHERE id = coalesce(?1, id) AND (id > 0 OR ?1 = 0) ORDER BY id",
+               (SELECT root.mac FROM device root WHERE root.id = device.same_as), type, type_rule FROM device WHERE id = coalesce(?1, id) AND (id > 0 OR ?1 = 0) ORDER BY id",
         )?;
         let identities = statement.query_map([id], |row| {
             Ok(Self {
@@ -52,6 +55,8 @@ impl Identity {
                 seen: (row.get(11)?, row.get(12)?),
                 root: row.get(13)?,
                 merged_into: row.get(14)?,
+                kind: row.get(15)?,
+                rule: row.get(16)?,
                 others: 0,
             })
         })?;
@@ -67,6 +72,9 @@ impl Identity {
             root.received = (root.received.0 + one.received.0, root.received.1 + one.received.1);
             root.seen = (root.seen.0.min(one.seen.0), root.seen.1.max(one.seen.1));
             root.others += 1;
+            if root.kind.is_none() {
+                (root.kind, root.rule) = (one.kind, one.rule);
+            }
         }
         roots
     }

@@ -6,6 +6,7 @@ mod check_config;
 mod coverage;
 mod device;
 mod devices;
+mod dns;
 pub(crate) mod exit;
 mod flows;
 mod identity;
@@ -14,6 +15,7 @@ mod listing;
 mod manual;
 mod names;
 pub(crate) mod oui;
+mod peers;
 mod period;
 mod place;
 pub(crate) mod read;
@@ -51,6 +53,7 @@ use crate::text;
   lanscribe device camera          one device on one screen
   lanscribe top endpoints          whom they all talk to
   lanscribe flows --since 1h       what happened just now
+  lanscribe dns --failed           what was asked for in vain
   sqlite3 lanscribe.db .schema     ask anything else
 
 On a LAN:
@@ -75,6 +78,7 @@ enum Command {
     Devices(devices::DevicesArgs),
     Device(device::DeviceArgs),
     Flows(flows::FlowsArgs),
+    Dns(dns::DnsArgs),
     Usage(usage::UsageArgs),
     Top(top::TopArgs),
     Coverage(coverage::CoverageArgs),
@@ -101,6 +105,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Devices(args) => devices::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Device(args) => device::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Flows(args) => flows::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Dns(args) => dns::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Usage(args) => usage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Coverage(args) => coverage::run(&args).map(|()| ExitCode::SUCCESS),

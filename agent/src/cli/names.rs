@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::exit::Usage;
 use super::sums::Service;
+use crate::store;
 
 /// TCP and UDP, which have services by port.
 const WITH_PORTS: [u8; 2] = [6, 17];
@@ -58,7 +59,10 @@ pub(crate) struct Device {
 pub(crate) struct Peer {
     /// As in the column `peer` of the views.
     pub(crate) name: String,
+    /// Where the name comes from; `None` if it is an address.
+    pub(crate) source: Option<String>,
     pub(crate) kind: String,
+    pub(crate) address: Option<String>,
     pub(crate) country: Option<String>,
     pub(crate) as_org: Option<String>,
 }
@@ -69,6 +73,14 @@ impl Peer {
         match &*self.kind {
             "none" => "(not IP)".to_owned(),
             "other" => "(others)".to_owned(),
+            _ => self.name.clone(),
+        }
+    }
+
+    /// The name, and behind it where it comes from if it was learnt.
+    pub(crate) fn with_source(&self) -> String {
+        match &self.source {
+            Some(source) if self.kind != "device" => format!("{} ({source})", self.name),
             _ => self.name.clone(),
         }
     }
@@ -86,6 +98,10 @@ pub(crate) struct Names<'a> {
     devices: HashMap<i64, Device>,
     protocols: HashMap<i64, String>,
     peers: HashMap<i64, Rc<Peer>>,
+    /// The first endpoint of each kind and name that was asked for.
+    first: HashMap<(String, String), i64>,
+    /// Where the names of devices come from.
+    sources: HashMap<i64, Option<String>>,
 }
 
 impl<'a> Names<'a> {
@@ -108,7 +124,14 @@ impl<'a> Names<'a> {
             .prepare("SELECT number, name FROM protocol")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        Ok(Self { db, devices, protocols, peers: HashMap::new() })
+        Ok(Self {
+            db,
+            devices,
+            protocols,
+            peers: HashMap::new(),
+            first: HashMap::new(),
+            sources: HashMap::new(),
+        })
     }
 
     /// All devices, without the one that stands for nobody.
@@ -128,29 +151,49 @@ impl<'a> Names<'a> {
         if let Some(peer) = self.peers.get(&endpoint) {
             return Ok(Rc::clone(peer));
         }
-        let sql = "SELECT kind, address, name, device, country, as_org FROM endpoint WHERE id = ?1";
-        let found = self.db.prepare_cached(sql)?.query_row([endpoint], |row| {
-            let (kind, address, name): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let device = row.get(3)?;
-            let first = [name, address].into_iter().find(|text| !text.is_empty() && kind != "device");
-            let name = match (&*kind, first) {
-                ("device", _) => {
-                    let address: String = row.get(1)?;
-                    if address.is_empty() { self.device_name(device) } else { address }
+        let sql = "SELECT kind, nullif(address, ''), nullif(name, ''), nullif(name_source, ''), device, country, as_org
+            FROM endpoint WHERE id = ?1";
+        let db = self.db;
+        let found = db.prepare_cached(sql)?.query_row([endpoint], |row| {
+            let (kind, address): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+            let (name, source): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            let (name, source) = match (&*kind, &address, name) {
+                ("device", None, _) => {
+                    let device = row.get(4)?;
+                    (self.device_name(device), self.device_name_source(device)?)
                 }
-                (_, Some(text)) => text,
-                (kind, None) => kind.to_owned(),
+                ("device", Some(address), _) | (_, Some(address), None) => (address.clone(), None),
+                (_, _, Some(name)) => (name, source),
+                (kind, None, None) => (kind.to_owned(), None),
             };
-            Ok(Peer { name, kind, country: row.get(4)?, as_org: row.get(5)? })
+            Ok(Peer { name, source, kind, address, country: row.get(5)?, as_org: row.get(6)? })
         });
         let peer = Rc::new(found.optional()?.unwrap_or_else(|| Peer {
             name: format!("endpoint {endpoint}"),
+            source: None,
             kind: "other".to_owned(),
+            address: None,
             country: None,
             as_org: None,
         }));
         self.peers.insert(endpoint, Rc::clone(&peer));
         Ok(peer)
+    }
+
+    /// An endpoint of the same kind and name: the same one for all of them.
+    pub(crate) fn first_called(&mut self, endpoint: i64) -> Result<i64> {
+        let peer = self.peer(endpoint)?;
+        Ok(*self.first.entry((peer.kind.clone(), peer.name.clone())).or_insert(endpoint))
+    }
+
+    /// Where a device's name comes from: see [`store::name_source`].
+    pub(crate) fn device_name_source(&mut self, device: i64) -> rusqlite::Result<Option<String>> {
+        if let Some(source) = self.sources.get(&device) {
+            return Ok(source.clone());
+        }
+        let source = store::name_source(self.db, device)?;
+        self.sources.insert(device, source.clone());
+        Ok(source)
     }
 
     /// `tcp`, or the number where it has no name.

@@ -1,4 +1,4 @@
-//! `lanscribe status`: how the daemon goes, in ten lines.
+//! `lanscribe status`: how the daemon goes, in eleven lines.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -19,7 +19,7 @@ const DEGRADED: u8 = 1;
 
 /// How the daemon goes: what it captures, what it loses, what it wrote
 ///
-/// Ten lines, the last of which says what should be done if anything should.
+/// Eleven lines, the last of which says what should be done if anything should.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lanscribe status
@@ -123,6 +123,15 @@ fn lines(status: &Status, zone: &TimeZone) -> Vec<(&'static str, String)> {
                     "{}, with {} open flows",
                     count(integer(status.devices as u64)),
                     count(integer(status.open_flows as u64))
+                ),
+            ));
+            lines.push((
+                "names",
+                format!(
+                    "of {} flows between two {} have one; {} questions to DNS",
+                    count(integer(status.flows_of_two)),
+                    count(integer(status.flows_named)),
+                    count(integer(status.questions))
                 ),
             ));
             lines.push(("sees", sees(status)));

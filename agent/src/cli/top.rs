@@ -9,9 +9,10 @@ use super::args::{AskArgs, FilterArgs};
 use super::identity::mac_and_more;
 use super::listing::{Column, Form, Listing, Value};
 use super::names::{self, Names};
+use super::peers::{self, Party, Row};
 use super::reader::Reader;
 use super::rows_left_out;
-use super::sums::{Filter, Key, Sum, sums};
+use super::sums::{Filter, Key, Sum};
 use super::windows::plan;
 
 /// Show who, with whom, or what service moved most bytes
@@ -19,6 +20,9 @@ use super::windows::plan;
 /// UP is what devices sent, DOWN what they received; a frame between two devices is in both. The period is exact to
 /// the minute as long as minutes are kept (14 days, unless the configuration says otherwise); the edges of older ones
 /// are rounded outwards to whole hours, and after 90 days to whole days. Without a period it is all that the file has.
+///
+/// An endpoint is what it is called, however many addresses it has; what has no name is its address. NAMED says where
+/// the name comes from, as in `lanscribe flows`; of several sources, the most trusted one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lanscribe top --since 1d                     the devices that moved most since this time yesterday
@@ -97,7 +101,9 @@ pub(crate) fn run(args: &TopArgs) -> Result<()> {
             &[
                 Column::shown("PEER"),
                 Column::raw("peer"),
-                Column::new("peer_kind", "KIND").whole(),
+                Column::new("name_source", "NAMED").whole(),
+                Column::new("peer_kind", "KIND").whole().from(90),
+                Column::new("addresses", "ADDRESSES").right().from(120),
                 Column::new("country", "COUNTRY").from(130),
                 Column::raw("as_org"),
             ],
@@ -112,13 +118,13 @@ pub(crate) fn run(args: &TopArgs) -> Result<()> {
         ),
     };
     let mut rows = ranked(&reader, keys, &filter, args.sort, &mut names)?;
-    let whole: i64 = rows.iter().map(|(_, sum)| args.sort.of(sum)).sum();
+    let whole: i64 = rows.iter().map(|row| args.sort.of(&row.sum)).sum();
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let cut = rows.len() > limit;
     rows.truncate(limit);
     let columns: Vec<Column> = first.iter().copied().chain(SUMS).chain([SHARE]).collect();
     let mut listing = Listing::new(&reader, &columns)?;
-    for (keys, sum) in rows {
+    for Row { keys, endpoints, sum } in rows {
         let mut values = match args.what {
             What::Devices => {
                 let device = names.device(keys[0]);
@@ -132,13 +138,15 @@ pub(crate) fn run(args: &TopArgs) -> Result<()> {
                 ]
             }
             What::Endpoints => {
-                let peer = names.peer(keys[0])?;
+                let peer = Party::of(&endpoints, &mut names)?;
                 vec![
-                    Value::text(peer.shown()),
-                    Value::text(&*peer.name),
-                    Value::text(&*peer.kind),
-                    Value::maybe(peer.country.clone()),
-                    Value::maybe(peer.as_org.clone()),
+                    Value::text(peer.shown),
+                    Value::text(peer.name),
+                    Value::maybe(peer.source),
+                    Value::text(peer.kind),
+                    if peer.addresses == 0 { Value::Null } else { Value::Count(peer.addresses) },
+                    Value::maybe(peer.country),
+                    Value::maybe(peer.as_org),
                 ]
             }
             What::Services => {
@@ -172,47 +180,29 @@ fn counts(sum: &Sum) -> [Value; 5] {
     ]
 }
 
-/// Sums of the reader's period by `keys`, the greatest first. Endpoints that have one name are one, as devices that
-/// were merged are; the keys are then those of one of them, and of the device that the others were merged into.
+/// Sums of the reader's period by `keys`, the greatest first. Endpoints that have one name are one, as devices that were
+/// merged are: of these the key is the device that the others were merged into.
 pub(crate) fn ranked(
     reader: &Reader,
     keys: &[Key],
     filter: &Filter,
     sort: Sort,
     names: &mut Names<'_>,
-) -> Result<Vec<(Vec<i64>, Sum)>> {
-    let mut by_id: HashMap<Vec<i64>, Sum> = HashMap::new();
-    sums(reader, &plan(reader)?, keys, filter, |keys, sum| match by_id.get_mut(keys) {
-        Some(total) => total.add(sum),
-        None => {
-            by_id.insert(keys.to_vec(), *sum);
+) -> Result<Vec<Row>> {
+    let mut rows = peers::rows(reader, &plan(reader)?, keys, filter, names)?;
+    if keys == [Key::Device] {
+        let mut places: HashMap<i64, usize> = HashMap::new();
+        let mut roots: Vec<Row> = Vec::new();
+        for mut row in rows {
+            row.keys[0] = names.device(row.keys[0]).map_or(row.keys[0], |device| device.root);
+            let place = *places.entry(row.keys[0]).or_insert(roots.len());
+            match roots.get_mut(place) {
+                Some(root) => root.sum.add(&row.sum),
+                None => roots.push(row),
+            }
         }
-    })?;
-    let mut ids: Vec<(Vec<i64>, Sum)> = by_id.into_iter().collect();
-    ids.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let mut places: HashMap<(String, String), usize> = HashMap::new();
-    let mut ranked: Vec<(Vec<i64>, Sum)> = Vec::new();
-    for (mut id, sum) in ids {
-        let name = match keys {
-            [Key::Endpoint] => {
-                let peer = names.peer(id[0])?;
-                (peer.kind.clone(), peer.name.clone())
-            }
-            [Key::Device] => {
-                id[0] = names.device(id[0]).map_or(id[0], |device| device.root);
-                (id[0].to_string(), String::new())
-            }
-            _ => {
-                ranked.push((id, sum));
-                continue;
-            }
-        };
-        let place = *places.entry(name).or_insert(ranked.len());
-        match ranked.get_mut(place) {
-            Some((_, total)) => total.add(&sum),
-            None => ranked.push((id, sum)),
-        }
+        rows = roots;
     }
-    ranked.sort_by_key(|(_, sum)| std::cmp::Reverse(sort.of(sum)));
-    Ok(ranked)
+    rows.sort_by_key(|row| std::cmp::Reverse(sort.of(&row.sum)));
+    Ok(rows)
 }

@@ -1,16 +1,15 @@
 //! `lanscribe usage`: how much, by minute, hour, day or month, and by what else is asked.
 
-use std::collections::HashMap;
-
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::args::{AskArgs, FilterArgs};
 use super::listing::{Column, Form, Listing, Value, iso};
 use super::names::{self, Names};
+use super::peers::{self, Party, Row};
 use super::reader::Reader;
 use super::rows_left_out;
-use super::sums::{Key, Sum, sums};
+use super::sums::Key;
 use super::windows::{By, windows};
 
 /// Rows of a table when nothing else was said.
@@ -20,7 +19,9 @@ const ROWS: usize = 100;
 ///
 /// One row for each window and device, newest first. UP is what the device sent, DOWN what it received; a frame
 /// between two devices is in UP of one and in DOWN of the other. The period is rounded outwards to whole windows (for
-/// months, to whole days); minutes are kept for 14 days, hours for 90, unless the configuration says otherwise.
+/// months, to whole days); minutes are kept for 14 days, hours for 90, unless the configuration says otherwise. With
+/// --per endpoint, what has one name is one row, however many addresses it has; NAMED says where the name comes from, as
+/// in `lanscribe flows`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lanscribe usage --since 2w                        what each device did on each day
@@ -71,7 +72,9 @@ impl Per {
         const ENDPOINT: &[Column] = &[
             Column::shown("PEER"),
             Column::raw("peer"),
+            Column::new("name_source", "NAMED").whole(),
             Column::raw("peer_kind"),
+            Column::new("addresses", "ADDRESSES").right().from(120),
             Column::raw("country"),
             Column::raw("as_org"),
         ];
@@ -119,23 +122,17 @@ pub(crate) fn run(args: &UsageArgs) -> Result<()> {
     let mut left = limit;
     let mut cut = false;
     'windows: for window in windows(&reader, args.by)? {
-        let mut rows: HashMap<Vec<i64>, Sum> = HashMap::new();
-        sums(&reader, &window.parts, &keys, &filter, |keys, sum| match rows.get_mut(keys) {
-            Some(row) => row.add(sum),
-            None => {
-                rows.insert(keys.to_vec(), *sum);
-            }
-        })?;
-        let mut rows: Vec<(Vec<i64>, Sum)> = rows.into_iter().collect();
-        rows.sort_unstable_by(|a, b| b.1.bytes().cmp(&a.1.bytes()).then_with(|| a.0.cmp(&b.0)));
-        for (keys, sum) in rows {
+        let mut rows = peers::rows(&reader, &window.parts, &keys, &filter, &mut names)?;
+        rows.sort_by_key(|row| std::cmp::Reverse(row.sum.bytes()));
+        for row in rows {
             if left == 0 {
                 cut = true;
                 break 'windows;
             }
             left -= 1;
             let mut values = vec![Value::text(&*window.local), Value::text(iso(window.start))];
-            append(&mut values, &per, &keys, &mut names)?;
+            append(&mut values, &per, &row, &mut names)?;
+            let sum = row.sum;
             values.extend([
                 Value::Bytes(sum.bytes_up),
                 Value::Bytes(sum.bytes_down),
@@ -153,9 +150,9 @@ pub(crate) fn run(args: &UsageArgs) -> Result<()> {
     Ok(())
 }
 
-/// The values of the columns of `per`, whose keys are `keys`.
-fn append(values: &mut Vec<Value>, per: &[Per], keys: &[i64], names: &mut Names<'_>) -> Result<()> {
-    let mut keys = keys.iter().copied();
+/// The values of the columns of `per` in a row.
+fn append(values: &mut Vec<Value>, per: &[Per], row: &Row, names: &mut Names<'_>) -> Result<()> {
+    let mut keys = row.keys.iter().copied();
     let mut next = || keys.next().unwrap_or_default();
     for per in per {
         match per {
@@ -165,12 +162,15 @@ fn append(values: &mut Vec<Value>, per: &[Per], keys: &[i64], names: &mut Names<
                 values.push(Value::maybe(names.device(id).and_then(|device| device.mac.clone())));
             }
             Per::Endpoint => {
-                let peer = names.peer(next())?;
-                values.push(Value::text(peer.shown()));
-                values.push(Value::text(&*peer.name));
-                values.push(Value::text(&*peer.kind));
-                values.push(Value::maybe(peer.country.clone()));
-                values.push(Value::maybe(peer.as_org.clone()));
+                next();
+                let peer = Party::of(&row.endpoints, names)?;
+                values.push(Value::text(peer.shown));
+                values.push(Value::text(peer.name));
+                values.push(Value::maybe(peer.source));
+                values.push(Value::text(peer.kind));
+                values.push(if peer.addresses == 0 { Value::Null } else { Value::Count(peer.addresses) });
+                values.push(Value::maybe(peer.country));
+                values.push(Value::maybe(peer.as_org));
             }
             Per::Service => {
                 let (protocol, port) = (next(), next());

@@ -1,4 +1,4 @@
-//! Which device is meant: by MAC address, IP address, label, name, or a part of a name that only one has.
+//! Which device is meant: by MAC address, IP address, label, name, or a part of a name, or vendor's, that only one has.
 
 use std::net::IpAddr;
 
@@ -66,11 +66,12 @@ fn by_name<'n>(names: &'n Names<'_>, text: &str) -> Vec<&'n Device> {
     let is = |name: &str| name.to_lowercase() == wanted;
     let has = |name: &str| name.to_lowercase().contains(&wanted);
     let label = |device: &Device, test: &dyn Fn(&str) -> bool| device.label.as_deref().is_some_and(test);
-    // What the owner says comes first, and a whole name before a part.
+    // What the owner says comes first, a whole name before a part, and what it is called before who made it.
     [
         matching(&|device| label(device, &is)),
         matching(&|device| is(&device.name)),
         matching(&|device| has(&device.name) || label(device, &has)),
+        matching(&|device| device.vendor.as_deref().is_some_and(has)),
     ]
     .into_iter()
     .find(|found| !found.is_empty())
@@ -124,12 +125,12 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("../store/schema.sql")).unwrap();
         db.execute_batch(
-            "INSERT INTO device (id, mac, name, label, same_as, first_seen, last_seen) VALUES
-               (1, '02:00:00:00:00:01', 'Kitchen Bulb', NULL, NULL, 0, 9),
-               (2, '02:00:00:00:00:02', 'Hall Bulb', 'Hall Bulb', NULL, 0, 9),
-               (3, '02:00:00:00:00:03', 'Phone', NULL, NULL, 0, 9),
-               (4, '02:00:00:00:00:04', 'Phone', NULL, 3, 0, 9),
-               (5, '02:00:00:00:00:05', 'Hall Bulb switch', NULL, NULL, 0, 9);
+            "INSERT INTO device (id, mac, name, label, vendor, same_as, first_seen, last_seen) VALUES
+               (1, '02:00:00:00:00:01', 'Kitchen Bulb', NULL, 'Bulbs Ltd', NULL, 0, 9),
+               (2, '02:00:00:00:00:02', 'Hall Bulb', 'Hall Bulb', NULL, NULL, 0, 9),
+               (3, '02:00:00:00:00:03', 'Phone', NULL, 'Axis Communications', NULL, 0, 9),
+               (4, '02:00:00:00:00:04', 'Phone', NULL, NULL, 3, 0, 9),
+               (5, '02:00:00:00:00:05', 'Hall Bulb switch', NULL, NULL, NULL, 0, 9);
              INSERT INTO device_address VALUES ('10.0.0.5', 0, 1, 4, 'arp'), ('10.0.0.5', 6, 2, 9, 'arp'), ('fd00::1', 0, 5, 9, 'ndp');",
         )
         .unwrap();
@@ -155,6 +156,7 @@ mod tests {
         assert_eq!(found("10.0.0.5"), [2], "who had it last");
         assert_eq!(found("FD00:0::1"), [5]);
         assert_eq!(found("PHONE"), [3, 4], "merged ones are one");
+        assert_eq!(found("axis"), [3, 4], "who made it, if nothing is called so");
     }
 
     #[test]

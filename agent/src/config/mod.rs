@@ -57,6 +57,8 @@ pub(crate) struct Config {
     /// How large the daemon's file may get.
     pub(crate) size: Size,
     pub(crate) control: Control,
+    /// How much of names is written down.
+    pub(crate) privacy: Privacy,
     /// Names of devices.
     pub(crate) labels: BTreeMap<MacAddr, String>,
     /// A file or folder with IEEE registries to use instead of the newest that is found.
@@ -83,6 +85,7 @@ impl Default for Config {
             retention: Retention::default(),
             size: Size::default(),
             control: Control::default(),
+            privacy: core.privacy,
             labels: BTreeMap::new(),
             registry: None,
             log_level: Level::INFO,
@@ -186,6 +189,14 @@ impl Config {
         let clock = ClockConfig::read(&mut file);
         let control = Control::read(&mut file);
 
+        let mut section = file.section("privacy");
+        let privacy = Privacy {
+            names: section.privacy_level("names", default.privacy.names),
+            device_names: section.flag("device_names", default.privacy.device_names),
+            of_device: section.inner("privacy.devices").privacy_levels(),
+        };
+        section.done();
+
         let labels = file.section("labels").labels();
 
         let mut vendor = file.section("vendor");
@@ -211,6 +222,7 @@ impl Config {
             retention: retained,
             size,
             control,
+            privacy,
             labels,
             registry,
             log_level,
@@ -229,7 +241,7 @@ impl Config {
             flows: self.flows,
             devices: self.devices,
             rows: self.rows,
-            privacy: Privacy::default(),
+            privacy: self.privacy.clone(),
         }
     }
 }

@@ -172,6 +172,21 @@ impl<'i> Section<'_, 'i> {
         self.table.get(key)?.get_ref().as_str()
     }
 
+    /// The table `[name]` within this one, whose key is what stands after the dot; empty if it is not there.
+    pub(super) fn inner<'s>(&'s mut self, name: &'static str) -> Section<'s, 'i> {
+        let key = name.rsplit('.').next().unwrap_or(name);
+        let mut table = DeTable::new();
+        if let Some((line, value)) = self.find(key) {
+            match value {
+                DeValue::Table(found) => table = found,
+                other => {
+                    self.wrong(line, key, &format!("{}, but should be a section: [{name}]", is_a(&other)));
+                }
+            }
+        }
+        Section { document: self.document, name, table, known: Vec::new() }
+    }
+
     /// Takes `key` and has `read` make sense of it; `expected` says what would be right.
     pub(super) fn take<T>(
         &mut self,

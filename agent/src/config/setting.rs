@@ -3,9 +3,11 @@
 use super::Config;
 use super::daemon::{Capture, ClockConfig, Control, Interfaces, StoreConfig, span};
 use super::reader::quoted;
-use super::value::{file_size_text, level_text, shown, size_text, span_text};
+use super::value::{file_size_text, level_text, privacy_level_text, shown, size_text, span_text};
 use crate::store::Retention;
+use lanscribe_core::addr::MacAddr;
 use lanscribe_core::flow::Timeouts;
+use lanscribe_core::names::privacy::Privacy;
 use lanscribe_core::rollup::RowLimits;
 
 /// Keys that a running daemon takes over on SIGHUP. Others are built into what runs: an interface is opened once, and
@@ -58,6 +60,7 @@ impl Config {
             retention,
             size,
             control,
+            privacy,
             labels,
             registry,
             log_level,
@@ -69,6 +72,7 @@ impl Config {
         let ClockConfig { mark, wait } = clock;
         let Retention { minutes, hours, flows: flow_days, days } = retention;
         let Control { socket, group_writes } = control;
+        let Privacy { names, of_device, device_names } = privacy;
 
         let text = |text: &Option<String>| quoted(text.as_deref().unwrap_or_default());
         let time = |span| quoted(&span_text(span));
@@ -80,8 +84,6 @@ impl Config {
                 names => list(names.iter().map(|name| quoted(name))),
             },
         };
-        let label = |(mac, name): (&_, &String)| format!("\"{mac}\" = {}", quoted(name));
-        let labels: Vec<String> = labels.iter().map(label).collect();
         let zone = time_zone.as_ref().and_then(|zone| zone.iana_name()).unwrap_or_default();
         [
             ("site.name", text(site)),
@@ -115,12 +117,26 @@ impl Config {
             ("clock.mark", mark.as_deref().map_or_else(|| quoted(""), shown)),
             ("control.socket", shown(socket)),
             ("control.group_writes", group_writes.to_string()),
-            ("labels", format!("{{ {} }}", labels.join(", "))),
+            ("privacy.names", quoted(privacy_level_text(*names))),
+            ("privacy.device_names", device_names.to_string()),
+            (
+                "privacy.devices",
+                table(of_device.iter().map(|(mac, level)| (mac, privacy_level_text(*level)))),
+            ),
+            ("labels", table(labels.iter().map(|(mac, name)| (mac, &**name)))),
             ("vendor.registry", registry.as_deref().map_or_else(|| quoted(""), shown)),
             ("log.level", quoted(&level_text(*log_level))),
         ]
         .map(|(key, value)| Setting { key, value })
         .into()
+    }
+
+    /// The levels of single devices, as each could stand in the file.
+    pub(crate) fn privacy_of_devices(&self) -> impl Iterator<Item = String> {
+        let line = |(mac, level): (&MacAddr, &_)| {
+            format!("privacy.devices.\"{mac}\" = {}", quoted(privacy_level_text(*level)))
+        };
+        self.privacy.of_device.iter().map(line)
     }
 
     /// What `new` changes, and whether a running daemon can take it over.
@@ -136,4 +152,10 @@ impl Config {
 
 fn list(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+/// What is said by MAC address, on one line.
+fn table<'a>(entries: impl Iterator<Item = (&'a MacAddr, &'a str)>) -> String {
+    let entries: Vec<_> = entries.map(|(mac, text)| format!("\"{mac}\" = {}", quoted(text))).collect();
+    if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
 }

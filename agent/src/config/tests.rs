@@ -4,6 +4,8 @@ mod properties;
 
 use std::time::Duration;
 
+use lanscribe_core::names::privacy;
+
 use super::setting::{Changes, Setting};
 use super::*;
 
@@ -44,13 +46,14 @@ fn the_shipped_file_changes_nothing_and_shows_every_default() {
     }
     let known: Vec<_> =
         Config::default().settings().into_iter().map(|s| (s.key.to_owned(), s.value)).collect();
-    // The keys of [labels] are the owner's: it has examples only.
-    let expected: Vec<_> = known.into_iter().filter(|(key, _)| key != "labels").collect();
+    // The keys of these are the owner's: they have examples only.
+    let expected: Vec<_> =
+        known.into_iter().filter(|(key, _)| !["privacy.devices", "labels"].contains(&&**key)).collect();
     assert_eq!(
         settings, expected,
         "a key was added to the code or to the file, but not to both, or elsewhere"
     );
-    assert_eq!(settings.len(), 33);
+    assert_eq!(settings.len(), 35);
 }
 
 #[test]
@@ -64,6 +67,8 @@ fn the_examples_of_the_shipped_file_are_settings_too() {
         labels,
         [("24:0a:c4:8f:10:a2".to_owned(), "Bulb, hall"), ("b8:27:eb:3b:d6:72".to_owned(), "Kitchen speaker")]
     );
+    let levels: Vec<_> = config.privacy.of_device.into_values().collect();
+    assert_eq!(levels, [privacy::Level::Domain, privacy::Level::Nothing]);
 }
 
 #[test]
@@ -234,6 +239,47 @@ fn a_label_is_for_one_device_and_each_device_has_one() {
 }
 
 #[test]
+fn a_level_of_privacy_is_for_all_devices_or_for_one() {
+    let config = parse(
+        "[privacy]\nnames = \"domain\"\n[privacy.devices]\nb827eb010203 = \"full\"\n\"7e:3d:5a:11:c2:08\" = \"nothing\"\n",
+    )
+    .unwrap();
+    let level = |mac: &str| config.pipeline().privacy.level(mac.parse().ok());
+    assert_eq!(
+        ["b8:27:eb:01:02:03", "7e:3d:5a:11:c2:08", "b8:27:eb:01:02:04"].map(level),
+        [privacy::Level::Full, privacy::Level::Nothing, privacy::Level::Domain]
+    );
+    let said = said(
+        "[privacy]\nnames = \"some\"\ndevice_names = 1\nhosts = 2\n[privacy.devices]\nb827eb010203 = \"full\"\n\
+         \"B8-27-EB-01-02-03\" = \"nothing\"\nlamp = \"full\"\nb827eb010204 = \"none\"\nb827eb010205 = 5\n",
+    );
+    let levels = "expected \"full\", \"domain\" or \"nothing\"";
+    for (line, what) in [
+        (2, format!("privacy.names: \"some\" is no level; {levels}")),
+        (3, "privacy.device_names: is an integer; expected true or false".to_owned()),
+        (4, "privacy.hosts: unknown key; known are names, device_names, devices".to_owned()),
+        (7, "privacy.devices.B8-27-EB-01-02-03: is set already, on line 6; expected one level".to_owned()),
+        (8, "privacy.devices.lamp: is not a MAC address".to_owned()),
+        (9, format!("privacy.devices.b827eb010204: \"none\" is no level; {levels}")),
+        (10, format!("privacy.devices.b827eb010205: is an integer; {levels}")),
+    ] {
+        assert!(said.contains(&format!("x.toml:{line}: {what}")), "{what}\n{said}");
+    }
+    assert_eq!(said.lines().count(), 7, "{said}");
+    let other = parse("[privacy]\ndevices = \"full\"\n").unwrap_err();
+    assert!(other.contains("x.toml:2: privacy.devices: is a string, but should be a section"), "{other}");
+    let many =
+        (1..=1025).fold("[privacy.devices]\n".to_owned(), |text, n| text + &format!("{n:012x} = \"full\"\n"));
+    let said = parse(&many).unwrap_err();
+    assert!(
+        said.starts_with(
+            "x.toml:1026: privacy.devices.000000000401: is one too many; expected at most 1024 levels"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
 fn settings_that_rule_each_other_out_are_refused_with_both_places() {
     for (text, expected) in [
         (
@@ -289,7 +335,7 @@ fn a_file_that_was_named_must_be_there_and_the_usual_one_need_not() {
 }
 
 /// Another value than the default for every key, in the order of the file.
-const OTHERS: [(&str, &str); 34] = [
+const OTHERS: [(&str, &str); 37] = [
     ("site.name", "\"Roof\""),
     ("site.time_zone", "\"Asia/Tokyo\""),
     ("capture.interface", "\"eth0\""),
@@ -321,6 +367,9 @@ const OTHERS: [(&str, &str); 34] = [
     ("clock.mark", "\"/srv/mark\""),
     ("control.socket", "\"/srv/x.sock\""),
     ("control.group_writes", "true"),
+    ("privacy.names", "\"domain\""),
+    ("privacy.device_names", "false"),
+    ("privacy.devices", "{ \"7e:3d:5a:11:c2:08\" = \"nothing\", \"b8:27:eb:01:02:03\" = \"full\" }"),
     ("labels", "{ \"b8:27:eb:01:02:03\" = \"A\" }"),
     ("vendor.registry", "\"builtin\""),
     ("log.level", "\"debug\""),
@@ -381,5 +430,5 @@ fn the_page_has_every_key_with_its_default_its_range_and_whether_it_is_reloaded(
         assert_eq!(cells[3], on_hup, "{name}.{key}");
     }
     let rows = page.lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(rows, 33, "a key that there is not has a row");
+    assert_eq!(rows, 36, "a key that there is not has a row");
 }

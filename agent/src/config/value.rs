@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use lanscribe_core::addr::{MacAddr, Prefix};
+use lanscribe_core::names::privacy::Level as Privacy;
 use lanscribe_core::time::Span;
 use toml::de::DeValue;
 use tracing::Level;
@@ -16,7 +17,7 @@ use super::reader::{Section, is_a, quoted};
 use crate::store::Size;
 use crate::text::is_hidden;
 
-/// Devices that can be named.
+/// Devices that can be named, or have a level of privacy.
 const LABELS: usize = 1024;
 /// Bytes of a filter: libpcap's compiler takes its time with long ones.
 const FILTER: usize = 4096;
@@ -247,45 +248,86 @@ impl Section<'_, '_> {
 
     /// Names by MAC address: each key of the section is one.
     pub(super) fn labels(&mut self) -> BTreeMap<MacAddr, String> {
-        let mut labels: BTreeMap<MacAddr, (usize, String)> = BTreeMap::new();
+        let expected = format!("a name of 1 to {NAME} characters in quotes, like \"Kitchen lamp\"");
+        self.by_mac(["named", "name"], &expected, check_name)
+    }
+
+    /// How much of names is written down.
+    pub(super) fn privacy_level(&mut self, key: &'static str, default: Privacy) -> Privacy {
+        let read = |value: &DeValue<'_>| value.as_str().ok_or_else(|| is_a(value)).and_then(privacy_level);
+        self.take(key, &privacy_level_expected(), read).unwrap_or(default)
+    }
+
+    /// The same by MAC address: each key of the section is one.
+    pub(super) fn privacy_levels(&mut self) -> BTreeMap<MacAddr, Privacy> {
+        self.by_mac(["set", "level"], &privacy_level_expected(), privacy_level)
+    }
+
+    /// Something by MAC address, that `read` makes sense of; what was done with it, and what it is called, are `words`.
+    fn by_mac<T>(
+        &mut self,
+        words: [&str; 2],
+        expected: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> BTreeMap<MacAddr, T> {
+        let [done, what] = words;
+        let mut found: BTreeMap<MacAddr, (usize, T)> = BTreeMap::new();
         for (line, key, value) in self.rest() {
-            match label(&key, &value) {
-                Err(what) => self.wrong(line, &key, &what),
-                Ok((mac, _)) if labels.contains_key(&mac) => {
-                    let first = labels[&mac].0;
-                    self.wrong(
-                        line,
-                        &key,
-                        &format!("is named already, on line {first}; expected one name for a MAC"),
-                    );
+            let entry = mac_key(&key, &value, what).and_then(|mac| {
+                let read = value.as_str().ok_or_else(|| is_a(&value)).and_then(&read);
+                Ok((mac, read.map_err(|found| format!("{found}; expected {expected}"))?))
+            });
+            match entry {
+                Err(wrong) => self.wrong(line, &key, &wrong),
+                Ok((mac, _)) if found.contains_key(&mac) => {
+                    let first = found[&mac].0;
+                    let said = format!("is {done} already, on line {first}; expected one {what} for a MAC");
+                    self.wrong(line, &key, &said);
                 }
-                Ok(_) if labels.len() == LABELS => {
-                    self.wrong(line, &key, &format!("is one too many; expected at most {LABELS} names"));
+                Ok(_) if found.len() == LABELS => {
+                    self.wrong(line, &key, &format!("is one too many; expected at most {LABELS} {what}s"));
                 }
-                Ok((mac, name)) => {
-                    labels.insert(mac, (line, name));
+                Ok((mac, entry)) => {
+                    found.insert(mac, (line, entry));
                 }
             }
         }
-        labels.into_iter().map(|(mac, (_, name))| (mac, name)).collect()
+        found.into_iter().map(|(mac, (_, entry))| (mac, entry)).collect()
     }
 }
 
-/// The name of a device, by its MAC address.
-fn label(key: &str, value: &DeValue<'_>) -> Result<(MacAddr, String), String> {
+/// The MAC address that a key is, of a device that has a `what`.
+fn mac_key(key: &str, value: &DeValue<'_>, what: &str) -> Result<MacAddr, String> {
     if value.is_table() {
         // 0200.0000.0001 without quotes is a table in a table.
-        return Err(
-            "is a table; expected a MAC address, with dots or colons only in quotes, and a name".to_owned()
-        );
+        return Err(format!(
+            "is a table; expected a MAC address, with dots or colons only in quotes, and a {what}"
+        ));
     }
     let mac: MacAddr = key.parse().map_err(|e| format!("is {e}"))?;
     if !mac.is_station() {
         return Err("is an address that no device has; expected the MAC of one".to_owned());
     }
-    let expected = format!("a name of 1 to {NAME} characters in quotes, like \"Kitchen lamp\"");
-    let name = value.as_str().ok_or_else(|| is_a(value)).and_then(check_name);
-    Ok((mac, name.map_err(|found| format!("{found}; expected {expected}"))?))
+    Ok(mac)
+}
+
+/// The levels of privacy as they are written in the file.
+const PRIVACY_LEVELS: [(&str, Privacy); 3] =
+    [("full", Privacy::Full), ("domain", Privacy::Domain), ("nothing", Privacy::Nothing)];
+
+fn privacy_level(text: &str) -> Result<Privacy, String> {
+    let found = PRIVACY_LEVELS.iter().find(|(name, _)| *name == text);
+    found.map(|(_, level)| *level).ok_or_else(|| format!("{} is no level", quoted(text)))
+}
+
+fn privacy_level_expected() -> String {
+    let [first, second, third] = PRIVACY_LEVELS.map(|(name, _)| name);
+    format!("\"{first}\", \"{second}\" or \"{third}\"")
+}
+
+/// A level of privacy as it is written in the file.
+pub(super) fn privacy_level_text(level: Privacy) -> &'static str {
+    PRIVACY_LEVELS.iter().find(|(_, known)| *known == level).map_or("full", |(name, _)| name)
 }
 
 fn out_of_range(text: &str) -> String {

@@ -126,6 +126,11 @@ pub(crate) struct DeviceTraffic {
 pub(crate) struct Conversation {
     /// An IP address, or the MAC address of another device.
     pub(crate) endpoint: String,
+    /// What that is called for this device, and where that comes from.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) name_source: Option<String>,
     pub(crate) protocol: u16,
     /// Of the service, 0 if none.
     pub(crate) port: u16,

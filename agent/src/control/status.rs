@@ -26,6 +26,14 @@ pub(crate) struct Status {
     pub(crate) ring: u64,
     pub(crate) devices: usize,
     pub(crate) open_flows: usize,
+    /// Flows between two since the start, and those of them that have a name.
+    #[serde(default)]
+    pub(crate) flows_of_two: u64,
+    #[serde(default)]
+    pub(crate) flows_named: u64,
+    /// Questions of DNS since the start.
+    #[serde(default)]
+    pub(crate) questions: u64,
     pub(crate) limits: Vec<Limit>,
     pub(crate) sight: Sight,
     pub(crate) clock: String,

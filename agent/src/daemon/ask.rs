@@ -104,13 +104,15 @@ pub(super) fn device_traffic(traffic: Traffic, ahead: Span) -> DeviceTraffic {
 }
 
 /// As the answer has it, with times like those of [`device_traffic`].
-pub(super) fn conversation(talk: Talk, ahead: Span) -> Conversation {
+pub(super) fn conversation(talk: &Talk, ahead: Span) -> Conversation {
     Conversation {
         endpoint: match talk.peer {
             Peer::None => String::new(),
             Peer::Device(mac) => mac.to_string(),
             Peer::Address(address) => address.to_string(),
         },
+        name: talk.name.as_ref().map(|name| name.text.to_string()),
+        name_source: talk.name.as_ref().map(|name| name.source.as_str().to_owned()),
         protocol: talk.protocol,
         port: talk.port,
         bytes_up: talk.up.bytes,

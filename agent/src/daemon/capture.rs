@@ -298,8 +298,8 @@ impl Capture {
                 }
                 Ask::Talks(mac, reply) => {
                     let ahead = self.timeline.ahead();
-                    let talks = self.pipeline.talks(mac, LISTED).into_iter();
-                    let _ = reply.send(talks.map(|talk| conversation(talk, ahead)).collect());
+                    let talks = self.pipeline.talks(mac, LISTED);
+                    let _ = reply.send(talks.iter().map(|talk| conversation(talk, ahead)).collect());
                 }
                 Ask::Own(own) => {
                     self.sight.set_own(&own);

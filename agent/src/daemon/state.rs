@@ -112,6 +112,9 @@ impl Daemon {
             ring: self.ring as u64,
             devices: progress.stats.devices,
             open_flows: progress.stats.open_flows,
+            flows_of_two: progress.stats.flows_of_two,
+            flows_named: progress.stats.flows_named,
+            questions: progress.stats.questions,
             limits: limits.map(|(what, count)| Limit { what: what.to_owned(), count }).collect(),
             sight: hints.map_or_else(Sight::default, |hints| Sight {
                 sampled: hints.frames_sampled,

@@ -19,8 +19,12 @@ pub(super) fn write(db: &Connection, dimensions: &Dimensions, claims: &[Claim]) 
     let mut insert = db.prepare_cached(
         "INSERT INTO device_name VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET
            first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)
-         RETURNING first_seen = ?4 AND last_seen = ?5,
-           (SELECT count(*) FROM device_name WHERE device = ?1 AND source = ?2) > 1",
+         RETURNING first_seen = ?4 AND last_seen = ?5",
+    )?;
+    // Those of others that are merged with it, or it with them, are looked for by the renewal alone.
+    let mut others = db.prepare_cached(
+        "SELECT count(*) > 1 OR EXISTS (SELECT 1 FROM device WHERE same_as = ?1 OR id = ?1 AND same_as IS NOT NULL)
+         FROM device_name WHERE device = ?1 AND source = ?2",
     )?;
     let mut said = BTreeSet::new();
     for claim in claims {
@@ -30,9 +34,9 @@ pub(super) fn write(db: &Connection, dimensions: &Dimensions, claims: &[Claim]) 
         }
         let (first, last) = (claim.first.as_millis(), claim.last.as_millis());
         let row = (device, claim.source.as_str(), &*claim.value, first, last);
-        let (new, one_of_many): (bool, bool) = insert.query_row(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let new: bool = insert.query_row(row, |row| row.get(0))?;
         // Most is what they said before, and changes no name: but of several values of one source the latest counts.
-        if new || one_of_many {
+        if new || others.query_row((device, claim.source.as_str()), |row| row.get(0))? {
             said.insert(device);
         }
     }

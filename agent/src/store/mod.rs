@@ -32,6 +32,7 @@ pub(crate) use correct::Correction;
 pub(crate) use dimensions::integer;
 pub(crate) use error::StoreError;
 pub(crate) use level::Level;
+pub(crate) use naming::name_source;
 pub(crate) use owner::{Change, ChangeError, LABEL};
 pub(crate) use remember::{Recollection, recall};
 pub(crate) use retain::{Age, Budget, Retention};
@@ -197,12 +198,26 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         if version == 0 {
             return Err(StoreError::Foreign(path.to_owned(), " (it is empty)").into());
         }
+        if usize::try_from(version).is_ok_and(|version| version < MIGRATIONS.len()) {
+            show_as_ours(&db)?;
+        }
         Ok(db)
     };
     open().map_err(|error| match error {
         OpenError::Ours(error) => error,
         OpenError::Sqlite(source) => StoreError::of(path, source),
     })
+}
+
+/// Lets a file that an older program wrote be asked like one of this: with what it lacks, and our views, before its own.
+/// All of it is in memory, for such a file may be one that can only be read.
+fn show_as_ours(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch(
+        "PRAGMA temp_store = MEMORY;
+         CREATE TEMP VIEW device AS SELECT *, NULL AS type, NULL AS type_rule FROM main.device;
+         CREATE TEMP VIEW flow AS SELECT *, NULL AS service_source, NULL AS hidden FROM main.flow;",
+    )?;
+    db.execute_batch(&VIEWS.replace("CREATE VIEW ", "CREATE TEMP VIEW "))
 }
 
 /// What SQLite has beside the file: `x.db` with `-wal` or `-shm` behind it.

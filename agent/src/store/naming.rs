@@ -169,7 +169,7 @@ fn name(db: &Connection, device: i64) -> Result<String> {
     if let Some(label) = label {
         return Ok(label);
     }
-    if let Some(claim) = claim(db, device)? {
+    if let Some((_, claim)) = claim(db, device)? {
         return of_claim(db, device, &claim, &mac);
     }
     match vendor {
@@ -178,9 +178,30 @@ fn name(db: &Connection, device: i64) -> Result<String> {
     }
 }
 
+/// Where a device's name comes from: `label`, the source of what it calls itself, or `vendor`; `None` if it is its MAC
+/// address.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(crate) fn name_source(db: &Connection, device: i64) -> Result<Option<String>> {
+    let sql = "SELECT coalesce(d.same_as, d.id), r.vendor IS NOT NULL,
+        EXISTS (SELECT 1 FROM device WHERE (id = r.id OR same_as = r.id) AND label IS NOT NULL)
+        FROM device d JOIN device r ON r.id = coalesce(d.same_as, d.id) WHERE d.id = ?1 AND d.id > 0";
+    let found = db
+        .prepare_cached(sql)?
+        .query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((root, vendor, label)): Option<(i64, bool, bool)> = found else { return Ok(None) };
+    if label {
+        return Ok(Some("label".to_owned()));
+    }
+    let claimed = claim(db, root)?.map(|(source, _)| source.as_str());
+    Ok(claimed.or_else(|| vendor.then_some("vendor")).map(str::to_owned))
+}
+
 /// What a device, or one merged into it, calls itself by the best source, and there what it said last. What services are
 /// called by that have no name but their host's counts as the host's, or the name would change with each announcement.
-fn claim(db: &Connection, device: i64) -> Result<Option<String>> {
+fn claim(db: &Connection, device: i64) -> Result<Option<(ClaimSource, String)>> {
     let sql = "SELECT n.source, n.value, d.mac FROM device d JOIN device_name n ON n.device = d.id
         WHERE d.id = ?1 OR d.same_as = ?1 ORDER BY n.last_seen DESC, n.source, n.value";
     let mut said: Vec<(ClaimSource, String, String)> = Vec::new();
@@ -198,7 +219,7 @@ fn claim(db: &Connection, device: i64) -> Result<Option<String>> {
         |source, value: &str| source == ClaimSource::MdnsName && hosts.contains(&value.to_lowercase());
     let names = said.iter().filter(|(source, value, mac)| !is_host(*source, value) && is_name(value, mac));
     let best = names.min_by_key(|(source, ..)| source.rank());
-    Ok(best.map(|(_, value, _)| value.chars().take(LABEL).collect()))
+    Ok(best.map(|(source, value, _)| (*source, value.chars().take(LABEL).collect())))
 }
 
 /// What is said where there is no name, in small letters.

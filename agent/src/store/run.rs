@@ -188,7 +188,7 @@ impl Run {
         db.pragma_update(None, "temp_store", "MEMORY")?;
         // A log that grew while somebody read for long gets smaller again.
         db.pragma_update(None, "journal_size_limit", LOG_KEPT)?;
-        db.set_prepared_statement_cache_capacity(64);
+        db.set_prepared_statement_cache_capacity(128);
         migrate(&mut db, version)?;
         let meta = |key: &str| {
             let sql = "SELECT value FROM meta WHERE key = ?1";

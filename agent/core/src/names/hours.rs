@@ -117,6 +117,8 @@ pub struct Hours {
     waiting: Vec<DnsRow>,
     star: Arc<str>,
     limits: Limits,
+    /// Questions in all.
+    pub counted: u64,
     /// Questions whose row lost the name, be it with the type and the device.
     pub folded: u64,
     /// Questions that are in no row, for nobody took the rows.
@@ -126,13 +128,14 @@ pub struct Hours {
 impl Default for Hours {
     fn default() -> Self {
         let (hours, waiting, limits) = (Vec::new(), Vec::new(), Limits::default());
-        Self { hours, waiting, star: STAR.into(), limits, folded: 0, dropped: 0 }
+        Self { hours, waiting, star: STAR.into(), limits, counted: 0, folded: 0, dropped: 0 }
     }
 }
 
 impl Hours {
     /// Counts a question that was asked at `at`, be it the past, as one of that hour.
     pub fn count(&mut self, device: DeviceId, name: &Arc<str>, kind: u16, rcode: Rcode, at: Timestamp) {
+        self.counted += 1;
         let window = at.floor(HOUR);
         let place = self.hours.iter().position(|hour| hour.window == window).unwrap_or_else(|| {
             if self.hours.len() >= HOURS {

@@ -58,6 +58,9 @@ pub(crate) struct Names {
     pub(crate) claims: Claims,
     pub(crate) announced: Announced,
     pub(crate) crowds: Crowds,
+    /// Flows between two of whom one could be called something, and those that are.
+    flows: u64,
+    named: u64,
 }
 
 impl Names {
@@ -70,12 +73,15 @@ impl Names {
             claims: Claims::default(),
             announced: Announced::default(),
             crowds: Crowds::default(),
+            flows: 0,
+            named: 0,
         }
     }
 
     /// A flow begins: its other side is called what the station was told when it got the address.
     pub(crate) fn begin(&mut self, flow: &mut Flow, devices: &Devices, at: Timestamp) {
         let Some(own) = asker(flow) else { return };
+        self.flows += 1;
         let address = flow.ends[1 - own].address;
         let told = self.lookups.name(client(flow, own), address, at);
         let found = told.or_else(|| self.announced.name(address, at).map(|text| (text, NameSource::Mdns)));
@@ -106,7 +112,7 @@ impl Names {
                 pieces
                     .read((flow.id, way), tcp.seq, said, at, |bytes| read_dns(lookups, flow, way, bytes, at));
             }
-            (Reads::Dns, None) => read_dns(&mut self.lookups, flow, way, said, at),
+            (Reads::Dns, None) => _ = read_dns(&mut self.lookups, flow, way, said, at),
             (Reads::Hello | Reads::HelloKept, tcp) => {
                 let sight = match tcp {
                     Some(tcp) => self.hellos.tcp(flow.id, way, tcp.seq, said, at),
@@ -156,6 +162,9 @@ impl Names {
     pub(crate) fn stats(&self) -> Stats {
         let Self { hellos, pieces, lookups, claims, announced, crowds, .. } = self;
         Stats {
+            flows_of_two: self.flows,
+            flows_named: self.named,
+            questions: lookups.hours.counted,
             hellos_lost: hellos.lost + pieces.lost,
             names_folded: crowds.folded,
             lookups_forgotten: lookups.addresses_evicted + announced.forgotten,
@@ -247,6 +256,7 @@ impl Names {
             level => level.of(text),
         };
         if let Some(text) = text {
+            self.named += u64::from(flow.naming.name.is_none());
             let name = Name { text, source };
             let row_name = self.crowds.row_name(own, &name, at);
             flow.naming.call(end, name, row_name);
@@ -273,13 +283,14 @@ fn client(flow: &Flow, end: usize) -> Client {
     Client { device: end.device, address: (end.device == DeviceId::OTHER).then_some(end.address) }
 }
 
-/// A message of DNS: a question of its sender, or an answer to its receiver.
-fn read_dns(lookups: &mut Lookups, flow: &mut Flow, way: usize, bytes: &[u8], at: Timestamp) {
-    let Some(message) = Message::read(bytes) else { return };
+/// A message of DNS: a question of its sender, or an answer to its receiver. Returns how many questions are in it.
+fn read_dns(lookups: &mut Lookups, flow: &mut Flow, way: usize, bytes: &[u8], at: Timestamp) -> usize {
+    let Some(message) = Message::read(bytes) else { return 0 };
     flow.naming.service = Some(Service::parsed(service::DNS));
     if message.is_response() {
         lookups.answer(flow.id, client(flow, 1 - way), &message, at);
     } else {
         lookups.question(flow.id, client(flow, way), &message, at);
     }
+    message.many()
 }

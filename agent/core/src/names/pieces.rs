@@ -10,6 +10,9 @@ use crate::wire::dns;
 pub(crate) const LONGEST: usize = 8_192;
 /// Directions of connections that may wait at a time.
 pub(crate) const WAITING: usize = 64;
+/// Questions that are read out of one segment: a client asks one in a message, and some messages at once. A message that
+/// has none that can be read counts as one.
+pub(crate) const QUESTIONS: usize = 128;
 /// How long one waits.
 const PATIENCE: Span = Span::from_secs(10);
 
@@ -17,7 +20,7 @@ const PATIENCE: Span = Span::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
     waiting: HashMap<(u64, usize), Piece, RandomState>,
-    /// Messages whose rest did not come in order or in time, or that were too long.
+    /// Messages whose rest did not come in order or in time, or that were too long or too many.
     pub(crate) lost: u64,
 }
 
@@ -30,15 +33,15 @@ struct Piece {
 }
 
 impl Pieces {
-    /// Reads a segment of a direction of a connection, and tells each message that is whole now. What does not follow what
-    /// waits begins anew: a message nearly always begins a segment.
+    /// Reads a segment of a direction of a connection, and tells each message that is whole now; `tell` answers how many
+    /// questions it has. What does not follow what waits begins anew: a message nearly always begins a segment.
     pub(crate) fn read(
         &mut self,
         direction: (u64, usize),
         seq: u32,
         segment: &[u8],
         at: Timestamp,
-        mut tell: impl FnMut(&[u8]),
+        mut tell: impl FnMut(&[u8]) -> usize,
     ) {
         let waiting = self.waiting.remove(&direction);
         let (mut bytes, follows) = match waiting {
@@ -56,7 +59,14 @@ impl Pieces {
             segment
         };
         let (messages, consumed) = dns::tcp_messages(stream);
-        messages.for_each(&mut tell);
+        let mut questions = 0;
+        for message in messages {
+            if questions < QUESTIONS {
+                questions += tell(message).max(1);
+            } else {
+                self.lost += 1;
+            }
+        }
         let rest = stream.get(consumed..).unwrap_or_default();
         if rest.is_empty() {
             return;
@@ -99,7 +109,10 @@ mod tests {
 
     fn read(pieces: &mut Pieces, seq: u32, segment: &[u8], second: i64) -> Vec<usize> {
         let mut lengths = Vec::new();
-        pieces.read((1, 0), seq, segment, Timestamp::from_secs(second), |bytes| lengths.push(bytes.len()));
+        pieces.read((1, 0), seq, segment, Timestamp::from_secs(second), |bytes| {
+            lengths.push(bytes.len());
+            1
+        });
         lengths
     }
 
@@ -116,6 +129,21 @@ mod tests {
             lengths.retain(|&length| length > 0);
             assert_eq!(lengths, [12, 300, 5_000, 40], "in segments of {size}");
             assert_eq!((pieces.lost, pieces.waiting.len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn of_a_segment_with_more_questions_than_anybody_asks_at_once_the_first_are_read() {
+        let many = message(0).repeat(QUESTIONS + 20);
+        for (each, told) in [(0, QUESTIONS), (1, QUESTIONS), (3, QUESTIONS.div_ceil(3)), (QUESTIONS, 1)] {
+            let (mut pieces, mut read) = (Pieces::default(), 0);
+            let segment = [&many[..], &[0, 9]].concat();
+            pieces.read((1, 0), 0, &segment, Timestamp::from_secs(1), |_| {
+                read += 1;
+                each
+            });
+            assert_eq!((read, pieces.lost), (told, (QUESTIONS + 20 - told) as u64));
+            assert_eq!(pieces.waiting.len(), 1, "the next one has begun all the same");
         }
     }
 

@@ -128,6 +128,12 @@ impl<'a> Message<'a> {
         })
     }
 
+    /// How many questions [`questions`](Self::questions) gives.
+    #[must_use]
+    pub fn many(&self) -> usize {
+        self.questions.len()
+    }
+
     /// Whether the message claims to have more questions than [`questions`](Self::questions) gives.
     #[must_use]
     pub fn has_more_questions(&self) -> bool {

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 use lanscribe_core::addr::MacAddr;
-use rusqlite::{Connection, OptionalExtension as _};
 
 use super::model::{Book, First, Known, Talk};
 use crate::cli::exit;
@@ -15,9 +14,6 @@ use crate::cli::names;
 use crate::control::Conversation;
 use crate::store;
 use crate::vendor::{Registry, short};
-
-/// Addresses whose names are kept; a screen shows some dozen.
-const ADDRESSES: usize = 4_096;
 
 /// When a file and the log beside it were last written, and how long they were.
 type Stamp = [Option<(SystemTime, u64)>; 2];
@@ -28,8 +24,6 @@ pub(super) struct File {
     stamp: Option<Stamp>,
     book: Book,
     protocols: HashMap<i64, String>,
-    /// Addresses by their names; `None` for those that have none.
-    addresses: HashMap<String, Option<String>>,
     trouble: Option<String>,
     registry: Registry,
 }
@@ -42,7 +36,6 @@ impl File {
             stamp: None,
             book: Book::new(),
             protocols: HashMap::new(),
-            addresses: HashMap::new(),
             trouble: None,
             registry: Registry::embedded(),
         }
@@ -92,7 +85,6 @@ impl File {
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         self.book = book;
-        self.addresses.clear();
         Ok(())
     }
 
@@ -111,25 +103,7 @@ impl File {
     }
 
     /// Conversations in words.
-    pub(super) fn talks(&mut self, conversations: &[Conversation]) -> Vec<Talk> {
-        let unknown: Vec<&str> = conversations
-            .iter()
-            .map(|conversation| &*conversation.endpoint)
-            .filter(|endpoint| {
-                !endpoint.is_empty()
-                    && endpoint.parse::<MacAddr>().is_err()
-                    && !self.addresses.contains_key(*endpoint)
-            })
-            .collect();
-        // Without names there are still addresses.
-        if !unknown.is_empty()
-            && let Ok(found) = look_up(&self.path, &unknown)
-        {
-            if self.addresses.len() + found.len() > ADDRESSES {
-                self.addresses.clear();
-            }
-            self.addresses.extend(found);
-        }
+    pub(super) fn talks(&self, conversations: &[Conversation]) -> Vec<Talk> {
         conversations.iter().map(|conversation| self.talk(conversation)).collect()
     }
 
@@ -140,10 +114,12 @@ impl File {
                 self.book.get(&mac).map_or_else(|| self.stranger(mac).name, |known| known.name.clone())
             }
             Err(_) if address.is_empty() => "(not IP)".to_owned(),
-            Err(_) => self.addresses.get(address).cloned().flatten().unwrap_or_else(|| address.clone()),
+            // The daemon knows what this very device was told; the file would have what others were.
+            Err(_) => conversation.name.clone().unwrap_or_else(|| address.clone()),
         };
         Talk {
             endpoint,
+            named: conversation.name_source.clone(),
             service: self.service(conversation.protocol.into(), conversation.port.into()),
             up: conversation.bytes_up,
             down: conversation.bytes_down,
@@ -161,23 +137,10 @@ impl File {
     }
 }
 
-/// The names under which addresses were last talked to.
-fn look_up(path: &Path, addresses: &[&str]) -> Result<Vec<(String, Option<String>)>> {
-    let db: Connection = store::open_to_read(path)?;
-    // By kind and address, as the table's only index goes.
-    let mut statement = db.prepare(
-        "SELECT name FROM endpoint WHERE kind IN ('remote', 'group', 'device') AND address = ?1 AND name <> ''
-           ORDER BY last_day DESC, id DESC LIMIT 1",
-    )?;
-    let mut name = |address: &&str| -> Result<_> {
-        let name = statement.query_row([address], |row| row.get(0)).optional()?;
-        Ok(((*address).to_owned(), name))
-    };
-    addresses.iter().map(&mut name).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
     use crate::store::Store;
 
@@ -191,8 +154,7 @@ mod tests {
                 "INSERT INTO device (id, mac, name, vendor, first_seen, last_seen)
                    VALUES (1, '02:00:00:00:00:01', 'hall camera', 'Espressif Inc.', 5, 6);
                  INSERT INTO endpoint (id, kind, address, name, last_day)
-                   VALUES (5, 'remote', '203.0.113.7', 'old.example', 10),
-                     (6, 'remote', '203.0.113.7', 'cloud.example', 11), (7, 'remote', '203.0.113.8', '', 11)",
+                   VALUES (5, 'remote', '203.0.113.8', 'of-another.example', 10)",
             )
             .unwrap();
         let file = File::new(&path);
@@ -200,7 +162,16 @@ mod tests {
     }
 
     fn conversation(endpoint: &str, protocol: u16, port: u16) -> Conversation {
-        Conversation { endpoint: endpoint.into(), protocol, port, bytes_up: 1, bytes_down: 2, last_seen: 3 }
+        Conversation {
+            endpoint: endpoint.into(),
+            name: None,
+            name_source: None,
+            protocol,
+            port,
+            bytes_up: 1,
+            bytes_down: 2,
+            last_seen: 3,
+        }
     }
 
     #[test]
@@ -220,12 +191,18 @@ mod tests {
     fn endpoints_and_services_have_the_names_that_people_know() {
         let (_folder, mut file) = file();
         file.refresh();
+        let named = Conversation {
+            name: Some("cloud.example".into()),
+            name_source: Some("sni".into()),
+            ..conversation("203.0.113.7", 6, 443)
+        };
         let talks = file.talks(&[
-            conversation("203.0.113.7", 6, 443),
+            named,
             conversation("203.0.113.8", 6, 9443),
             conversation("02:00:00:00:00:01", 1, 0),
             conversation("", 0x0806, 0),
         ]);
+        assert_eq!(talks[0].named.as_deref(), Some("sni"));
         let shown: Vec<_> = talks.iter().map(|talk| (&*talk.endpoint, &*talk.service)).collect();
         assert_eq!(
             shown,
@@ -246,14 +223,10 @@ mod tests {
         file.refresh();
         assert_eq!(file.stamp, first);
         let db = Connection::open(&file.path).unwrap();
-        db.execute_batch(
-            "PRAGMA journal_mode = WAL; UPDATE device SET name = 'porch camera' WHERE id = 1;
-             UPDATE endpoint SET name = 'new.example' WHERE id = 6",
-        )
-        .unwrap();
+        db.execute_batch("PRAGMA journal_mode = WAL; UPDATE device SET name = 'porch camera' WHERE id = 1")
+            .unwrap();
         file.refresh();
         assert_eq!(file.book["02:00:00:00:00:01".parse::<MacAddr>().as_ref().unwrap()].name, "porch camera");
-        assert_eq!(file.talks(&[conversation("203.0.113.7", 6, 443)])[0].endpoint, "new.example");
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub(super) struct Talks {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Talk {
     pub(super) endpoint: String,
+    /// Where the name comes from, if it is one that was learnt.
+    pub(super) named: Option<String>,
     pub(super) service: String,
     pub(super) up: u64,
     pub(super) down: u64,

@@ -22,6 +22,10 @@ const ROOMY: usize = 100;
 /// Fewer bars tell nothing.
 const BARS: usize = 8;
 const SERVICE: usize = 12;
+/// Room of where a name comes from: `quic`, under its title.
+const NAMED: usize = 5;
+/// From this width on the talks have that, and when they were.
+const WORDY: usize = 80;
 
 /// How wide each column of the devices is; 0 if it is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -167,26 +171,28 @@ fn bars(device: &Device, peak: u64, room: usize) -> String {
 /// Whom the chosen device talks to, in so many lines.
 pub(super) fn talks(model: &Model, room: usize, height: usize) -> Vec<Line<'static>> {
     let Some(device) = model.chosen() else { return Vec::new() };
-    let seen = if room >= 80 { SEEN } else { 0 };
-    let endpoint = room.saturating_sub(2 + SERVICE + 2 * BYTES + 3 + if seen > 0 { seen + 1 } else { 0 });
-    let line = |cells: [&str; 5]| {
-        let [name, service, up, down, last] = cells;
+    let wordy = room >= WORDY;
+    let more = if wordy { SEEN + 1 + NAMED + 1 } else { 0 };
+    let endpoint = room.saturating_sub(2 + SERVICE + 2 * BYTES + 3 + more);
+    let line = |cells: [&str; 6]| {
+        let [name, named, service, up, down, last] = cells;
+        let named = if wordy { format!("{} ", fill(named, NAMED, false)) } else { String::new() };
         let mut line = format!(
-            "  {} {} {} {}",
+            "  {} {named}{} {} {}",
             fill(name, endpoint, false),
             fill(service, SERVICE, false),
             fill(up, BYTES, true),
             fill(down, BYTES, true)
         );
-        if seen > 0 {
-            line += &format!(" {}", fill(last, seen, true));
+        if wordy {
+            line += &format!(" {}", fill(last, SEEN, true));
         }
         cut(&line, room)
     };
     let title = format!("TALKS OF {}", device.name);
     let mut lines = vec![
         Line::styled(cut(&title, room), HEADING),
-        Line::styled(line(["TO", "BY", "UP", "DOWN", "SEEN"]), HEADING),
+        Line::styled(line(["TO", "NAMED", "BY", "UP", "DOWN", "SEEN"]), HEADING),
     ];
     let now = model.status().map_or(0, |status| status.now);
     match model.talks() {
@@ -196,6 +202,7 @@ pub(super) fn talks(model: &Model, room: usize, height: usize) -> Vec<Line<'stat
             Line::styled(
                 line([
                     &visible(&talk.endpoint),
+                    &visible(talk.named.as_deref().unwrap_or_default()),
                     &visible(&talk.service),
                     &bytes(integer(talk.up)),
                     &bytes(integer(talk.down)),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use lanscribe_core::names::privacy;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use proptest::sample::select;
@@ -100,7 +101,7 @@ proptest! {
 
 fn any_config() -> impl Strategy<Value = Config> {
     let name = || "[ -~\u{a1}-\u{a5}\u{4e00}-\u{4e09}]{0,62}[!-~]".prop_map(|name| name.trim().to_owned());
-    let mac = any::<[u8; 5]>().prop_map(|[a, b, c, d, e]| MacAddr([2, a, b, c, d, e]));
+    let mac = || any::<[u8; 5]>().prop_map(|[a, b, c, d, e]| MacAddr([2, a, b, c, d, e]));
     let interfaces = prop_oneof![
         Just(Interfaces::Auto),
         btree_set("[a-z][a-z0-9.@_-]{0,3}x", 1..4)
@@ -110,13 +111,16 @@ fn any_config() -> impl Strategy<Value = Config> {
         (1_usize << 10..1 << 20).prop_map(|kibi| kibi << 10),
         (1_049_usize..1_073_741).prop_map(|kilo| kilo * 1_000)
     ];
+    let level = || select(vec![privacy::Level::Nothing, privacy::Level::Domain, privacy::Level::Full]);
     let zone = select(vec!["UTC", "Asia/Tokyo", "Europe/Berlin"]);
     (
-        (prop::option::of(name()), zone, btree_map(mac, name(), 0..5)),
+        (prop::option::of(name()), zone, btree_map(mac(), name(), 0..5)),
         (interfaces, ring, 96_u32..262_145, 10_000_u64..3_600_001, 5_000_i64..86_400_001),
         (any::<bool>(), 14_u32..90, 8_usize..1000, "/[!-~]{1,40}x"),
+        (level(), any::<bool>(), btree_map(mac(), level(), 0..5))
+            .prop_map(|(names, device_names, of_device)| Privacy { names, of_device, device_names }),
     )
-        .prop_map(|(site, capture, rest)| {
+        .prop_map(|(site, capture, rest, privacy)| {
             let (site, zone, labels) = site;
             let (interfaces, ring, snaplen, flush, tcp) = capture;
             let (yes, minutes, flows, path) = rest;
@@ -132,6 +136,7 @@ fn any_config() -> impl Strategy<Value = Config> {
             };
             config.store = StoreConfig { file: path.clone().into(), flush: Duration::from_millis(flush) };
             config.control.group_writes = yes;
+            config.privacy = privacy;
             config.registry = Some(path.into()).filter(|_| yes);
             config
         })

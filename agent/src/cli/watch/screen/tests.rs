@@ -56,7 +56,8 @@ fn home() -> Model {
 }
 
 fn talk(endpoint: &str, service: &str, up: u64, down: u64) -> Talk {
-    Talk { endpoint: endpoint.into(), service: service.into(), up, down, last_seen: 1_700_000_001_000 }
+    let named = endpoint.starts_with(['c', 'e']).then(|| endpoint.replace("cloud.example.org", "sni"));
+    Talk { endpoint: endpoint.into(), named, service: service.into(), up, down, last_seen: 1_700_000_001_000 }
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn a_usual_terminal_shows_all_that_matters() {
     );
     assert!(text.contains("TALKS OF device 1\n"), "{text}");
     assert!(text.contains("  cloud.example.org"), "{text}");
-    assert!(text.contains(" https         1.5 MB  2.3 kB    now\n"), "{text}");
+    assert!(text.contains(" sni   https         1.5 MB  2.3 kB    now\n"), "{text}");
     assert!(text.contains("…"), "{text}");
     assert!(lines[23].starts_with("↑↓ choose  s sort: rate  n new only  / filter  p pause  ? help  q quit"));
 }
