@@ -18,11 +18,14 @@ pub const REMEMBERED: usize = 65_536;
 
 const DAY: Span = Span::from_secs(86_400);
 
+type Names = HashSet<Arc<str>, RandomState>;
+
 /// The names that each device has on the rows of a day of UTC, by domain.
 #[derive(Debug, Default)]
 pub struct Crowds {
     day: Timestamp,
-    names: HashMap<(DeviceId, Arc<str>), HashSet<Arc<str>, RandomState>, RandomState>,
+    /// Of a device and a domain.
+    names: HashMap<(DeviceId, Arc<str>), Names, RandomState>,
     remembered: usize,
     /// Names that rows did not get.
     pub folded: u64,

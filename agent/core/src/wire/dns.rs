@@ -339,9 +339,9 @@ fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
 
 /// An address by its length.
 fn address(data: &[u8]) -> Option<IpAddr> {
-    let ipv4 = || Some(Ipv4Addr::from(*data.as_array()?).into());
-    let ipv6 = || Some(Ipv6Addr::from(*data.as_array()?).into());
-    ipv4().or_else(ipv6)
+    let ipv4 = || <[u8; 4]>::try_from(data).map(IpAddr::from);
+    let ipv6 = |_| <[u8; 16]>::try_from(data).map(IpAddr::from);
+    ipv4().or_else(ipv6).ok()
 }
 
 /// The address hints of a SVCB or HTTPS record: priority, target, then parameters, each a key and a length before its

@@ -224,6 +224,7 @@ fn talks_are_what_a_device_has_open_with_each_the_largest_first() {
         peer,
         protocol,
         port,
+        name: None,
         up,
         down,
         last: START + secs(last),
@@ -256,7 +257,7 @@ fn what_a_flow_reported_is_no_talk_any_more() {
     for n in [0, 200] {
         show(&mut pipeline, secs(n), &packet);
     }
-    let [talk] = pipeline.talks(device(1), 10)[..] else { panic!("one conversation") };
+    let [talk] = &pipeline.talks(device(1), 10)[..] else { panic!("one conversation") };
     assert_eq!(talk.up.frames, 2);
     // The part is over after 300 s, the connection only after as long a silence.
     pipeline.tick(START + secs(400));
