@@ -21,8 +21,11 @@ pub(super) fn write(db: &Connection, dimensions: &Dimensions, claims: &[Claim]) 
            first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)
          RETURNING first_seen = ?4 AND last_seen = ?5",
     )?;
-    let mut others =
-        db.prepare_cached("SELECT count(*) > 1 FROM device_name WHERE device = ?1 AND source = ?2")?;
+    // Those of others that are merged with it, or it with them, are looked for by the renewal alone.
+    let mut others = db.prepare_cached(
+        "SELECT count(*) > 1 OR EXISTS (SELECT 1 FROM device WHERE same_as = ?1 OR id = ?1 AND same_as IS NOT NULL)
+         FROM device_name WHERE device = ?1 AND source = ?2",
+    )?;
     let mut said = BTreeSet::new();
     for claim in claims {
         let device = dimensions.device(claim.device);
