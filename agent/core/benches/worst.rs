@@ -1,6 +1,8 @@
 //! The worst packets of each reader, those that the test of the same name holds to a millisecond: through an empty pipeline and
 //! through one in which every table is full.
 
+#![allow(clippy::unwrap_used, reason = "what makes packets for tests ends them where it cannot")]
+
 #[path = "../fuzz/entries/mod.rs"]
 #[allow(dead_code, reason = "only what makes packets of QUIC is needed")]
 mod entries;
