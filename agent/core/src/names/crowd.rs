@@ -51,7 +51,7 @@ impl Crowds {
             return name.clone();
         }
         self.folded += 1;
-        Name { text: domain, source: name.source }
+        Name::new(domain, name.source)
     }
 
     /// The clock was set: what comes is of another day, as it may be.
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn name(text: String) -> Name {
-        Name { text: text.into(), source: NameSource::Sni }
+        Name::new(text, NameSource::Sni)
     }
 
     #[test]

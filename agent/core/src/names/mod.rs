@@ -257,7 +257,7 @@ impl Names {
         };
         if let Some(text) = text {
             self.named += u64::from(flow.class == Class::Remote && flow.naming.name.is_none());
-            let name = Name { text, source };
+            let name = Name::new(text, source);
             let row_name = self.crowds.row_name(own, &name, at);
             flow.naming.call(end, name, row_name);
         }

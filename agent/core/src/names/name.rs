@@ -1,5 +1,6 @@
 //! A name of the other side of a conversation, and how it is known.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Where a name comes from, the most trusted first: what the conversation itself says, then what the station was told.
@@ -37,11 +38,31 @@ impl NameSource {
     }
 }
 
-/// A name and where it comes from.
+/// A name and where it comes from. One pointer, for most flows and rows have none and all are moved about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name {
-    /// Presentation text, lower case: see [`text::domain`](crate::text::domain).
+pub struct Name(Arc<Known>);
+
+/// What is known of a name.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Known {
+    /// Presentation text, lower case: see [`text::domain`](crate::text::domain()).
     pub text: Arc<str>,
     /// Where it comes from.
     pub source: NameSource,
+}
+
+impl Name {
+    /// The name `text`, which comes from `source`.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>, source: NameSource) -> Self {
+        Self(Arc::new(Known { text: text.into(), source }))
+    }
+}
+
+impl Deref for Name {
+    type Target = Known;
+
+    fn deref(&self) -> &Known {
+        &self.0
+    }
 }

@@ -78,7 +78,7 @@ fn questions_are_kept_as_long_as_hours_and_never_longer_than_400_days() {
 fn devices_that_hide_their_questions_are_listed_with_whom_they_ask() {
     let (place, start) = (Place::new(), at("2026-11-20T10:00:00"));
     let mut store = place.open("UTC");
-    let name = Name { text: "dns.example".into(), source: NameSource::Sni };
+    let name = Name::new("dns.example", NameSource::Sni);
     let hides = |id: u64, part: u32, hidden, name: Option<&Name>| FlowRecord {
         hidden,
         part,
@@ -117,9 +117,7 @@ fn one_address_under_several_names_is_several_peers_and_the_sums_stay() {
     for order in [[NameSource::Dns, NameSource::Sni], [NameSource::Sni, NameSource::Dns]] {
         let mut store = Place::open(&place, "UTC");
         let named = |n: u32, text: &str, source| match remote(n) {
-            Endpoint::Remote(address, _) => {
-                Endpoint::Remote(address, Some(Name { text: text.into(), source }))
-            }
+            Endpoint::Remote(address, _) => Endpoint::Remote(address, Some(Name::new(text, source))),
             other => other,
         };
         let rows = vec![
