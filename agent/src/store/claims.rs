@@ -35,8 +35,9 @@ pub(super) fn write(db: &Connection, dimensions: &Dimensions, claims: &[Claim]) 
         let (first, last) = (claim.first.as_millis(), claim.last.as_millis());
         let row = (device, claim.source.as_str(), &*claim.value, first, last);
         let new: bool = insert.query_row(row, |row| row.get(0))?;
-        // Most is what they said before, and changes no name: but of several values of one source the latest counts.
-        if new || others.query_row((device, claim.source.as_str()), |row| row.get(0))? {
+        // Most is what they said before, and changes nothing: but of several names of one source the latest counts.
+        let may_name = claim.source.rank().is_some();
+        if new || may_name && others.query_row((device, claim.source.as_str()), |row| row.get(0))? {
             said.insert(device);
         }
     }
