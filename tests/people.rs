@@ -391,7 +391,7 @@ fn hostile_text_is_shown_but_not_obeyed_in_any_listing() {
          UPDATE endpoint SET name = {equals}, name_source = {plus}, country = {minus}, as_org = {at} WHERE kind = 'remote';
          UPDATE endpoint SET address = {minus} || id WHERE kind = 'group';
          UPDATE protocol SET name = {minus};
-         UPDATE flow SET name = {equals}, name_source = {plus}, service = {minus}, service_source = {at}, conn_state = {plus},
+         UPDATE flow SET name = {equals}, name_source = {plus}, service = {minus}, conn_state = {plus},
            opened_by = {minus}, local_address = {equals}, remote_address = {at}, hidden = iif(hidden IS NULL, {plus}, hidden);
          UPDATE dns_hour SET name = {at};
          UPDATE coverage_minute SET clock = {equals}; UPDATE coverage_hour SET clock = {equals};
@@ -443,7 +443,7 @@ fn a_file_of_an_older_program_is_asked_as_it_is() {
     open(&home.db)
         .execute_batch(
             "DROP VIEW devices; DROP VIEW new_today; DROP VIEW flows; DROP VIEW hidden_dns; DROP VIEW maybe_same_device;
-             ALTER TABLE flow DROP COLUMN service_source; ALTER TABLE flow DROP COLUMN hidden;
+             ALTER TABLE flow DROP COLUMN service_parsed; ALTER TABLE flow DROP COLUMN hidden;
              ALTER TABLE device DROP COLUMN type; ALTER TABLE device DROP COLUMN type_rule; PRAGMA user_version = 1;",
         )
         .unwrap();

@@ -92,7 +92,7 @@ fn what_curl_asks_for_is_the_name_of_its_conversation() {
     for (url, port, expected) in asked {
         assert_eq!(flow(&db, &mac(10), "tcp", port), expected, "{url}");
     }
-    let mqtt = "SELECT service, service_source FROM flow WHERE remote_port = 1884";
+    let mqtt = "SELECT service, CASE service_parsed WHEN 1 THEN 'parsed' WHEN 0 THEN 'port' END FROM flow WHERE remote_port = 1884";
     assert_eq!(rows(&db, mqtt), [["mqtt", "parsed"]]);
     // Two names at one address are two rows of usage.
     let names = "SELECT DISTINCT peer FROM usage_by_minute WHERE port = 8443 OR port = 44443 ORDER BY 1";

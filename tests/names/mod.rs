@@ -134,7 +134,7 @@ fn written(daemon: Daemon) -> Connection {
 /// What the file says of the flow from a port of a device: name, source, service, what says so, and what is hidden.
 fn flow(db: &Connection, mac: &str, protocol: &str, port: u16) -> [String; 5] {
     let sql = format!(
-        "SELECT DISTINCT f.name, f.name_source, f.service, f.service_source, f.hidden FROM flow f JOIN device d ON d.id = f.device
+        "SELECT DISTINCT f.name, f.name_source, f.service, CASE f.service_parsed WHEN 1 THEN 'parsed' WHEN 0 THEN 'port' END, f.hidden FROM flow f JOIN device d ON d.id = f.device
          WHERE d.mac = '{mac}' AND f.local_port = {port} AND f.protocol = (SELECT number FROM protocol WHERE name = '{protocol}')"
     );
     let found = rows(db, &sql);

@@ -202,6 +202,6 @@ fn a_conversation_is_called_what_its_own_device_asked_for() {
         assert_eq!([&*of_file, &source_of_file], [name, source], "host {host}, port {port}");
     }
     // The questions themselves are DNS, by what they are and not by their port alone.
-    let services = "SELECT DISTINCT service, service_source FROM flow WHERE remote_port = 53";
+    let services = "SELECT DISTINCT service, CASE service_parsed WHEN 1 THEN 'parsed' WHEN 0 THEN 'port' END FROM flow WHERE remote_port = 53";
     assert_eq!(rows(&db, services), [["domain", "parsed"]]);
 }

@@ -102,7 +102,8 @@ pub(crate) fn run(args: &FlowsArgs) -> Result<()> {
     let sql = format!(
         "SELECT start, end, device, endpoint, protocol, direction, opened_by, conn_state, bytes_up, bytes_down, packets_up,
            packets_down, ip_bytes_up, ip_bytes_down, local_address, local_port, remote_address, remote_port, name,
-           name_source, end_reason, rtt_us, vlan, id, part, service, service_source, hidden
+           name_source, end_reason, rtt_us, vlan, id, part, service,
+           CASE service_parsed WHEN 1 THEN 'parsed' WHEN 0 THEN 'port' END AS service_source, hidden
          FROM flow f WHERE f.reported = ?1 AND f.start < ?2 AND f.end >= ?3{}
          ORDER BY start DESC, id DESC, part DESC, side",
         filter.conditions("f", &["local_port", "remote_port"])

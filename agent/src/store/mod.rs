@@ -215,7 +215,7 @@ fn show_as_ours(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(
         "PRAGMA temp_store = MEMORY;
          CREATE TEMP VIEW device AS SELECT *, NULL AS type, NULL AS type_rule FROM main.device;
-         CREATE TEMP VIEW flow AS SELECT *, NULL AS service_source, NULL AS hidden FROM main.flow;",
+         CREATE TEMP VIEW flow AS SELECT *, NULL AS service_parsed, NULL AS hidden FROM main.flow;",
     )?;
     db.execute_batch(&VIEWS.replace("CREATE VIEW ", "CREATE TEMP VIEW "))
 }

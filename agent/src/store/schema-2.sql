@@ -1,5 +1,5 @@
 -- Version 2: what devices are called, and what they talk to.
-ALTER TABLE flow ADD COLUMN service_source TEXT;   -- what says which service it is: parsed, port
+ALTER TABLE flow ADD COLUMN service_parsed INTEGER; -- 1: what was said tells which service it is; 0: its port alone
 ALTER TABLE flow ADD COLUMN hidden TEXT;           -- what hides names in it: ech, dot, doh, doq
 ALTER TABLE device ADD COLUMN type TEXT;           -- printer, camera ... where a rule says so
 ALTER TABLE device ADD COLUMN type_rule TEXT;      -- which rule

@@ -107,7 +107,8 @@ FROM usage_by_day GROUP BY day, device, mac ORDER BY day DESC, sum(bytes_up) + s
 
 CREATE VIEW flows AS
 SELECT datetime(f.start/1000, 'unixepoch') AS start_utc, datetime(f.end/1000, 'unixepoch') AS end_utc,
-  d.name AS device, d.mac, coalesce((SELECT t.name FROM protocol t WHERE t.number = f.protocol), f.protocol) AS protocol, f.service, f.service_source,
+  d.name AS device, d.mac, coalesce((SELECT t.name FROM protocol t WHERE t.number = f.protocol), f.protocol) AS protocol, f.service,
+  CASE f.service_parsed WHEN 1 THEN 'parsed' WHEN 0 THEN 'port' END AS service_source,
   CASE f.direction WHEN 0 THEN 'remote' WHEN 1 THEN 'lan' WHEN 2 THEN 'multicast' WHEN 3 THEN 'transit' ELSE 'link' END AS direction,
   f.opened_by, f.local_address, f.local_port, f.remote_address, f.remote_port, f.name, f.name_source, f.hidden,
   CASE e.kind WHEN 'device' THEN coalesce(nullif(e.address, ''), (SELECT p.name FROM device p WHERE p.id = e.device))

@@ -1,11 +1,14 @@
 //! A flush: everything of a batch in one transaction, then the hours that are over.
 
+use std::fmt::Write as _;
+
 use lanscribe_core::flow::naming::Hidden;
 use lanscribe_core::flow::record::FlowRecord;
 use lanscribe_core::learn::News;
 use lanscribe_core::packet::Trouble;
 use lanscribe_core::pipeline::{Batch, Event, EventKind};
 use lanscribe_core::rollup::{Minute, RowKey, Usage};
+use lanscribe_core::service::Evidence;
 use lanscribe_core::time::Span;
 use rusqlite::{Connection, OptionalExtension as _, Result, Statement};
 
@@ -298,14 +301,20 @@ fn write_flows(db: &Connection, dimensions: &mut Dimensions, batch: &Batch, base
     let mut insert = db.prepare_cached(
         "INSERT INTO flow (reported, device, id, part, side, start, end, interface, vlan, local_address, local_port,
            endpoint, remote_address, remote_port, protocol, direction, opened_by, bytes_up, bytes_down, ip_bytes_up,
-           ip_bytes_down, packets_up, packets_down, tcp_flags_up, tcp_flags_down, conn_state, end_reason, service, service_source, name,
+           ip_bytes_down, packets_up, packets_down, tcp_flags_up, tcp_flags_down, conn_state, end_reason, service, service_parsed, name,
            name_source, hidden, rtt_us)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
            ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)",
     )?;
     let mut records: Vec<&FlowRecord> = batch.flows.iter().collect();
     records.sort_unstable_by_key(|r| (r.reported, dimensions.device(r.device), r.id, r.part, r.side));
+    // One room for the text of each address: there are as many flows as there are of nothing else.
+    let (mut local, mut remote) = (String::new(), String::new());
     for record in &records {
+        for (text, address) in [(&mut local, record.local.0), (&mut remote, record.remote.0)] {
+            text.clear();
+            let _ = write!(text, "{address}");
+        }
         let endpoint = dimensions.endpoint(db, &record.endpoint, record.end.as_millis())?;
         let interface = dimensions.interface(db, record.interface)?;
         insert.execute(rusqlite::params![
@@ -318,10 +327,10 @@ fn write_flows(db: &Connection, dimensions: &mut Dimensions, batch: &Batch, base
             record.end.as_millis(),
             interface,
             record.vlan,
-            text(record.local.0),
+            local,
             record.local.1,
             endpoint,
-            text(record.remote.0),
+            remote,
             record.remote.1,
             record.protocol,
             record.class as u8,
@@ -337,7 +346,7 @@ fn write_flows(db: &Connection, dimensions: &mut Dimensions, batch: &Batch, base
             record.conn_state,
             record.end_reason as u8,
             record.service.map(|service| service.name),
-            record.service.map(|service| service.by.as_str()),
+            record.service.map(|service| service.by == Evidence::Parsed),
             record.name.as_ref().map(|name| &*name.text),
             record.name.as_ref().map(|name| name.source.as_str()),
             record.hidden.map(Hidden::as_str),
