@@ -15,19 +15,22 @@ use rusqlite::{Connection, OptionalExtension as _, Result};
 
 use super::{LABEL, write};
 
+/// A device and those that are merged into it. With OR in its place SQLite would prepare a statement anew each time.
+const GROUP: &str = "(SELECT ?1 UNION ALL SELECT id FROM device WHERE same_as = ?1)";
+
 /// Writes a device's name, and that of all that are merged with it, as they are one to its owner; and those of others
 /// that have to give way to it or need not any more. Returns it.
 pub(super) fn refresh(db: &Connection, device: i64) -> Result<String> {
     let root = root(db, device)?;
     let name = name(db, root)?;
-    let sql = "SELECT name FROM device WHERE (id = ?1 OR same_as = ?1) AND name IS NOT ?2";
+    let sql = format!("SELECT name FROM device WHERE id IN {GROUP} AND name IS NOT ?2");
     let before: BTreeSet<String> =
-        db.prepare_cached(sql)?.query_map((root, &name), |row| row.get(0))?.collect::<Result<_>>()?;
+        db.prepare_cached(&sql)?.query_map((root, &name), |row| row.get(0))?.collect::<Result<_>>()?;
     if before.is_empty() {
         return Ok(name);
     }
-    let sql = "UPDATE device SET name = ?2 WHERE (id = ?1 OR same_as = ?1) AND name IS NOT ?2";
-    db.prepare_cached(sql)?.execute((root, &name))?;
+    let sql = format!("UPDATE device SET name = ?2 WHERE id IN {GROUP} AND name IS NOT ?2");
+    db.prepare_cached(&sql)?.execute((root, &name))?;
     let sql =
         "SELECT DISTINCT coalesce(same_as, id) FROM device WHERE name = ?2 AND coalesce(same_as, id) <> ?1";
     let alike: Vec<i64> =
@@ -160,12 +163,14 @@ fn keep(db: &Connection, device: i64, source: &str, name: Option<&str>, now: i64
 /// what the configuration gave; else what it or one of them calls itself, else its vendor and last three octets, else its
 /// MAC address.
 fn name(db: &Connection, device: i64) -> Result<String> {
-    let sql = "SELECT mac, vendor,
-        (SELECT label FROM device d WHERE (id = ?1 OR same_as = ?1) AND label IS NOT NULL
+    let sql = format!(
+        "SELECT mac, vendor,
+        (SELECT label FROM device d WHERE d.id IN {GROUP} AND label IS NOT NULL
            ORDER BY NOT EXISTS (SELECT 1 FROM device_name WHERE device = d.id AND source = 'config'), id <> ?1, id LIMIT 1)
-        FROM device WHERE id = ?1";
+        FROM device WHERE id = ?1"
+    );
     let (mac, vendor, label): (String, Option<String>, Option<String>) =
-        db.prepare_cached(sql)?.query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        db.prepare_cached(&sql)?.query_row([device], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     if let Some(label) = label {
         return Ok(label);
     }
@@ -202,10 +207,12 @@ pub(crate) fn name_source(db: &Connection, device: i64) -> Result<Option<String>
 /// What a device, or one merged into it, calls itself by the best source, and there what it said last. What services are
 /// called by that have no name but their host's counts as the host's, or the name would change with each announcement.
 fn claim(db: &Connection, device: i64) -> Result<Option<(ClaimSource, String)>> {
-    let sql = "SELECT n.source, n.value, d.mac FROM device d JOIN device_name n ON n.device = d.id
-        WHERE d.id = ?1 OR d.same_as = ?1 ORDER BY n.last_seen DESC, n.source, n.value";
+    let sql = format!(
+        "SELECT n.source, n.value, d.mac FROM device d JOIN device_name n ON n.device = d.id
+        WHERE d.id IN {GROUP} ORDER BY n.last_seen DESC, n.source, n.value"
+    );
     let mut said: Vec<(ClaimSource, String, String)> = Vec::new();
-    let mut statement = db.prepare_cached(sql)?;
+    let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query([device])?;
     while let Some(row) = rows.next()? {
         let source: String = row.get(0)?;
