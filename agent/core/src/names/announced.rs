@@ -1,5 +1,6 @@
 //! Names that stations announce for their own addresses (RFC 6762): what a peer on the LAN is called.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ const VALID: Span = Span::from_secs(24 * 3_600);
 #[derive(Debug, Default)]
 pub struct Announced {
     names: HashMap<IpAddr, (Arc<str>, Timestamp), RandomState>,
+    /// The same addresses by when they were announced last: a packet may bring many, each of which makes another one go.
+    ages: BTreeSet<(Timestamp, IpAddr)>,
     /// Addresses whose name was forgotten for want of room.
     pub forgotten: u64,
 }
@@ -25,19 +28,24 @@ impl Announced {
     /// `address` was announced under `name` by whoever has it.
     pub fn observe(&mut self, address: IpAddr, name: &str, at: Timestamp) {
         if let Some((known, seen)) = self.names.get_mut(&address) {
-            *seen = at.max(*seen);
+            if at > *seen {
+                self.ages.remove(&(*seen, address));
+                self.ages.insert((at, address));
+                *seen = at;
+            }
             if **known != *name {
                 *known = name.into();
             }
             return;
         }
         if self.names.len() >= ADDRESSES
-            && let Some((_, oldest)) = self.names.iter().map(|(address, (_, seen))| (*seen, *address)).min()
+            && let Some((_, oldest)) = self.ages.pop_first()
         {
             self.names.remove(&oldest);
             self.forgotten += 1;
         }
         self.names.insert(address, (name.into(), at));
+        self.ages.insert((at, address));
     }
 
     /// What `address` is called at `at`.
@@ -52,12 +60,56 @@ impl Announced {
         for (_, seen) in self.names.values_mut() {
             *seen = (*seen + by).clamped();
         }
+        self.ages = self.names.iter().map(|(address, (_, seen))| (*seen, *address)).collect();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        #[test]
+        fn of_too_many_addresses_the_one_goes_that_was_announced_longest_ago(
+            told in prop::collection::vec((0..1_300_u32, -5..40_i64), 3_000),
+            shift in 0..3_000_usize,
+        ) {
+            let mut announced = Announced::default();
+            // Address and time in any order: what is looked for is looked for among all of them.
+            let mut model: Vec<(Timestamp, IpAddr)> = Vec::new();
+            let mut at = Timestamp::from_secs(1_000);
+            for (n, (address, after)) in told.into_iter().enumerate() {
+                at = at + Span::from_secs(after);
+                let address = IpAddr::V4(address.into());
+                announced.observe(address, "x.local", at);
+                if let Some(known) = model.iter_mut().find(|(_, known)| *known == address) {
+                    known.0 = known.0.max(at);
+                } else {
+                    if model.len() >= ADDRESSES {
+                        let (oldest, _) = model.iter().enumerate().min_by_key(|(_, known)| **known).unwrap();
+                        model.swap_remove(oldest);
+                    }
+                    model.push((at, address));
+                }
+                if n == shift {
+                    let by = Span::from_secs(-3_600);
+                    announced.shift(by);
+                    for (seen, _) in &mut model {
+                        *seen = (*seen + by).clamped();
+                    }
+                }
+            }
+            model.sort();
+            let mut known: Vec<_> = announced.names.iter().map(|(of, (_, seen))| (*seen, *of)).collect();
+            known.sort();
+            prop_assert_eq!(&known, &model);
+            prop_assert!(announced.ages.iter().eq(&model));
+        }
+    }
 
     #[test]
     fn an_address_has_the_name_that_was_announced_last_for_a_day() {

@@ -280,12 +280,13 @@ fn services(port: u16) -> Vec<Vec<u8>> {
 }
 
 /// Of many hosts the sender is one, and the services are of the others.
-fn of_others(_: u16) -> Vec<Vec<u8>> {
+fn of_others(port: u16) -> Vec<Vec<u8>> {
     let long =
         |n: u8| [&[62, n][..], &[b'h'; 61], &[62], &[b'h'; 62], &[62], &[b'h'; 62], b"\x05local\0"].concat();
     let mut bytes = dns_record(b"\x01o\x05local\0", 1, &OWN.octets());
+    let [high, low] = port.to_be_bytes();
     for n in 0..31 {
-        bytes.extend(dns_record(&long(n), 1, &[192, 168, 1, 100 + n]));
+        bytes.extend(dns_record(&long(n), 1, &[10, n, high, low]));
     }
     for n in 32..250_u8 {
         let service = [&[10, n][..], &[b's'; 9], b"\x04_hap\x04_tcp\x05local\0"].concat();
