@@ -2,9 +2,7 @@
 
 use std::process::Command;
 
-use super::{
-    SERVER, certificate, flow, lab, peers, plain, port, python_with_quic, script, serve, start, written,
-};
+use super::{SERVER, certificate, flow, lab, peers, plain, port, quic_server, script, serve, start, written};
 use crate::live::Running;
 use crate::support::lab::{Lab, MIRROR, done, mac};
 use crate::support::{number, rows, skip};
@@ -131,18 +129,7 @@ fn a_hello_in_many_segments_says_its_name() {
 fn quic_of_both_versions_says_its_name_in_one_packet_and_in_several() {
     let test = "quic_of_both_versions_says_its_name_in_one_packet_and_in_several";
     let Some(lab) = lab(test, &["openssl"]) else { return };
-    let python = match python_with_quic() {
-        Ok(python) => python.to_str().expect("a plain name"),
-        Err(why) => return skip(test, &format!("pip could not install a QUIC stack: {why}")),
-    };
-    let [certificate, key] = certificate(&lab);
-    let _server = Running::start(&mut script(
-        &lab,
-        "r",
-        python,
-        "quic.py",
-        &format!("serve {SERVER} {certificate} {key}"),
-    ));
+    let Some((python, _server)) = quic_server(test, &lab) else { return };
     let witness = lab.witness(MIRROR, "witness.pcap", 2048);
     let daemon = lab.daemon("");
     lab.connect();

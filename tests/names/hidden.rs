@@ -2,9 +2,7 @@
 
 use std::process::Command;
 
-use super::{
-    SERVER, certificate, flow, lab, peers, plain, port, python_with_quic, script, serve, start, written,
-};
+use super::{SERVER, certificate, flow, lab, peers, plain, port, quic_server, script, serve, start, written};
 use crate::live::Running;
 use crate::support::lab::{Lab, done, mac};
 use crate::support::{rows, skip};
@@ -85,18 +83,7 @@ fn who_hides_its_dns_is_listed_with_the_resolver() {
 fn who_asks_by_quic_is_listed_too() {
     let test = "who_asks_by_quic_is_listed_too";
     let Some(lab) = lab(test, &["kdig", "openssl"]) else { return };
-    let python = match python_with_quic() {
-        Ok(python) => python.to_str().expect("a plain name"),
-        Err(why) => return skip(test, &format!("pip could not install a QUIC stack: {why}")),
-    };
-    let [certificate, key] = certificate(&lab);
-    let _server = Running::start(&mut script(
-        &lab,
-        "r",
-        python,
-        "quic.py",
-        &format!("serve {SERVER} {certificate} {key}"),
-    ));
+    let Some((python, _server)) = quic_server(test, &lab) else { return };
     let daemon = lab.daemon("");
     lab.connect();
     done(&mut ask(&lab, "a", "+tls-sni=dns.adguard.com +quic"));

@@ -5,6 +5,7 @@ mod announced;
 mod conversations;
 mod hidden;
 mod leases;
+mod page;
 mod questions;
 
 use std::path::{Path, PathBuf};
@@ -93,6 +94,20 @@ fn start(command: &mut Command, protocol: &str, port: u16) -> Listened {
         sockets.lines().any(own).then_some(())
     });
     server
+}
+
+/// Starts a QUIC server on the make-believe internet, and says which Python has the stack; or skips the test.
+fn quic_server(test: &str, lab: &Lab) -> Option<(&'static str, Running)> {
+    let python = match python_with_quic() {
+        Ok(python) => python.to_str().expect("a plain name"),
+        Err(why) => {
+            skip(test, &format!("pip could not install a QUIC stack: {why}"));
+            return None;
+        }
+    };
+    let [certificate, key] = certificate(lab);
+    let serve = format!("serve {SERVER} {certificate} {key}");
+    Some((python, Running::start(&mut script(lab, "r", python, "quic.py", &serve))))
 }
 
 /// Python with a QUIC stack, which is installed into `target` for that once; or why there is none.
