@@ -3,9 +3,8 @@
 use std::process::Command;
 
 use super::{SERVER, certificate, flow, lab, peers, plain, port, quic_server, script, serve, start, written};
-use crate::live::Running;
 use crate::support::lab::{Lab, MIRROR, done, mac};
-use crate::support::{number, rows, skip};
+use crate::support::{number, rows};
 
 /// What follows the IP header of a segment may have so many bytes of data.
 const SMALL: usize = 88;

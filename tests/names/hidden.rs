@@ -3,9 +3,8 @@
 use std::process::Command;
 
 use super::{SERVER, certificate, flow, lab, peers, plain, port, quic_server, script, serve, start, written};
-use crate::live::Running;
 use crate::support::lab::{Lab, done, mac};
-use crate::support::{rows, skip};
+use crate::support::rows;
 
 /// What the view says of DNS that cannot be read.
 const HIDDEN: &str = "SELECT mac, how, resolver, flows FROM hidden_dns ORDER BY 1, 2, 3";

@@ -13,10 +13,8 @@ fn page() -> String {
 
 /// What stands in backquotes in the column number `column` of the tables, row by row.
 fn cells(page: &str, column: usize) -> Vec<&str> {
-    let quoted = |line: &'_ str| -> Option<&str> {
-        line.split('|').nth(column)?.trim().strip_prefix('`')?.strip_suffix('`')
-    };
-    page.lines().filter(|line| line.trim_start().starts_with('|')).filter_map(quoted).collect()
+    let rows = page.lines().filter(|line| line.trim_start().starts_with('|'));
+    rows.filter_map(|row| row.split('|').nth(column)?.trim().strip_prefix('`')?.strip_suffix('`')).collect()
 }
 
 #[test]
@@ -26,7 +24,7 @@ fn the_page_has_every_source_in_its_order() {
     assert_eq!(cells(&page, 1)[..sources.len()], sources);
     let names =
         ClaimSource::ALL.iter().filter(|source| source.rank().is_some()).map(|source| source.as_str());
-    let ranked: Vec<_> = cells(&page, 2).into_iter().collect();
+    let ranked = cells(&page, 2);
     assert!(ranked.iter().copied().eq(names), "{ranked:?}");
     for source in ClaimSource::ALL {
         assert!(page.contains(&format!("`{}`", source.as_str())), "{source:?}");
