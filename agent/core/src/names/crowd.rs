@@ -17,6 +17,8 @@ pub const NAMES: usize = 256;
 pub const REMEMBERED: usize = 65_536;
 
 const DAY: Span = Span::from_secs(86_400);
+/// What a name folds to whose domain has no room either.
+const STAR: &str = "*";
 
 type Names = HashSet<Arc<str>, RandomState>;
 
@@ -40,18 +42,19 @@ impl Crowds {
             self.names.clear();
             (self.day, self.remembered) = (day, 0);
         }
-        let domain: Arc<str> = folded(&name.text).into();
-        let names = self.names.entry((device, domain.clone())).or_default();
-        if names.contains(&name.text) {
+        let key = (device, Arc::<str>::from(folded(&name.text)));
+        let known = self.names.get(&key);
+        if known.is_some_and(|names| names.contains(&name.text)) {
             return name.clone();
         }
-        if names.len() < NAMES && self.remembered < REMEMBERED {
-            names.insert(name.text.clone());
+        if known.is_none_or(|names| names.len() < NAMES) && self.remembered < REMEMBERED {
+            self.names.entry(key).or_default().insert(name.text.clone());
             self.remembered += 1;
             return name.clone();
         }
         self.folded += 1;
-        Name::new(domain, name.source)
+        // Domains are made up as easily as names.
+        Name::new(if known.is_some() { key.1 } else { STAR.into() }, name.source)
     }
 
     /// The clock was set: what comes is of another day, as it may be.
@@ -99,5 +102,18 @@ mod tests {
             crowds.row_name(DeviceId(1), &name(format!("a.d{n}.org")), Timestamp(0));
         }
         assert_eq!((crowds.remembered, crowds.folded), (REMEMBERED, 10));
+        assert_eq!(crowds.names.len(), REMEMBERED, "domains without a name are no more remembered than names");
+    }
+
+    #[test]
+    fn a_domain_that_comes_when_all_room_is_taken_has_no_rows_of_its_own() {
+        let mut crowds = Crowds::default();
+        for n in 0..REMEMBERED {
+            crowds.row_name(DeviceId(1), &name(format!("a.d{n}.org")), Timestamp(0));
+        }
+        let mut row = |text: &str| crowds.row_name(DeviceId(1), &name(text.into()), Timestamp(0)).text.to_string();
+        assert_eq!(row("a.new.org"), "*");
+        assert_eq!(row("b.d7.org"), "*.d7.org", "one that has rows already");
+        assert_eq!(row("a.d7.org"), "a.d7.org");
     }
 }
