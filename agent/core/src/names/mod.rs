@@ -46,7 +46,7 @@ use hours::DnsRow;
 use lookups::{Client, Lookups};
 use pieces::Pieces;
 use privacy::{Level, Privacy};
-use registrable::registrable;
+use registrable::registered;
 
 /// What is known of names, and what is being read.
 #[derive(Debug)]
@@ -193,7 +193,7 @@ impl Names {
         rows.retain_mut(|row| match privacy.level(devices.mac(row.device)) {
             Level::Nothing => false,
             Level::Domain => {
-                row.name = registrable(&row.name).map_or_else(|| "*".into(), Arc::from);
+                row.name = registered(&row.name).map_or_else(|| "*".into(), Arc::from);
                 true
             }
             Level::Full => true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::registrable::registrable;
+use super::registrable::registered;
 use crate::addr::MacAddr;
 
 /// How much of a name is kept.
@@ -24,7 +24,7 @@ impl Level {
     pub fn of(self, name: &str) -> Option<Arc<str>> {
         match self {
             Self::Nothing => None,
-            Self::Domain => registrable(name).map(Arc::from),
+            Self::Domain => registered(name).map(Arc::from),
             Self::Full => Some(name.into()),
         }
     }
@@ -74,6 +74,9 @@ mod tests {
         assert_eq!(kept(Some(bulb)).as_deref(), Some("example.co.uk"));
         assert_eq!(kept(None).as_deref(), Some("example.co.uk"));
         assert_eq!(kept(Some(phone)), None);
+        for name in ["nas.local", "marias-phone.lan", "192.168.1.5", "diary"] {
+            assert_eq!(privacy.level(None).of(name), None, "{name} has no registered domain");
+        }
         assert_eq!(Level::Full.of("cam.example.org").as_deref(), Some("cam.example.org"));
     }
 }

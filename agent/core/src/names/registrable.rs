@@ -23,6 +23,13 @@ pub fn folded(name: &str) -> String {
     registrable(name).map_or_else(|| "*".to_owned(), |domain| format!("*.{domain}"))
 }
 
+/// The registered domain, if there is a registry that could have sold it: `nas.local` and `192.168.1.5` have none.
+#[must_use]
+pub fn registered(name: &str) -> Option<&str> {
+    List.suffix(name.as_bytes()).filter(|suffix| suffix.is_known())?;
+    registrable(name)
+}
+
 fn public_suffix(name: &str) -> Option<&str> {
     let mut rest = name;
     loop {
