@@ -14,7 +14,7 @@ use crate::time::{Span, Timestamp};
 /// Names under one domain that a device has on rows of a day.
 pub const NAMES: usize = 256;
 /// Names of all devices that are remembered for that.
-pub const REMEMBERED: usize = 65_536;
+pub const REMEMBERED: usize = 32_768;
 
 const DAY: Span = Span::from_secs(86_400);
 /// What a name folds to whose domain has no room either.
