@@ -96,9 +96,14 @@ impl Pipeline {
     /// An empty pipeline.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        let mut devices = Devices::new(config.devices);
+        // A device that the owner wants less, or more, to be known of must be known, however many others come with it.
+        for mac in config.privacy.of_device.keys() {
+            devices.remember(*mac);
+        }
         Self {
             lan: Lan::new(config.networks, config.learn),
-            devices: Devices::new(config.devices),
+            devices,
             book: AddressBook::default(),
             fragments: Fragments::default(),
             flows: FlowTable::new(config.flows, config.timeouts),

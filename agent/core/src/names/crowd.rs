@@ -102,7 +102,11 @@ mod tests {
             crowds.row_name(DeviceId(1), &name(format!("a.d{n}.org")), Timestamp(0));
         }
         assert_eq!((crowds.remembered, crowds.folded), (REMEMBERED, 10));
-        assert_eq!(crowds.names.len(), REMEMBERED, "domains without a name are no more remembered than names");
+        assert_eq!(
+            crowds.names.len(),
+            REMEMBERED,
+            "domains without a name are no more remembered than names"
+        );
     }
 
     #[test]
@@ -111,7 +115,8 @@ mod tests {
         for n in 0..REMEMBERED {
             crowds.row_name(DeviceId(1), &name(format!("a.d{n}.org")), Timestamp(0));
         }
-        let mut row = |text: &str| crowds.row_name(DeviceId(1), &name(text.into()), Timestamp(0)).text.to_string();
+        let mut row =
+            |text: &str| crowds.row_name(DeviceId(1), &name(text.into()), Timestamp(0)).text.to_string();
         assert_eq!(row("a.new.org"), "*");
         assert_eq!(row("b.d7.org"), "*.d7.org", "one that has rows already");
         assert_eq!(row("a.d7.org"), "a.d7.org");

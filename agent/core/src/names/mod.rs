@@ -250,7 +250,11 @@ impl Names {
         if !flow.naming.wants(source) {
             return;
         }
-        let own = flow.ends[1 - end].device;
+        // Who beyond the LAN asks a station for something has no say: the station's owner has.
+        let own = match flow.class {
+            Class::Remote => flow.ends[usize::from(!flow.ends[0].station)].device,
+            _ => flow.ends[1 - end].device,
+        };
         let text = match self.privacy.level(devices.mac(own)) {
             Level::Full => Some(text.clone()),
             level => level.of(text),

@@ -12,7 +12,7 @@ use lanscribe_core::rollup::{Class, Endpoint};
 use lanscribe_core::service::Evidence;
 use lanscribe_core::time::Span;
 
-use super::{INTERNET, ROUTER, device, home, in_a_row, ip, rows_of};
+use super::{INTERNET, ROUTER, device, home, in_a_row, ip, rows_of, udp};
 use crate::frame::{self, Datagram, Frame};
 use crate::input::{Op, START, Shot, Told, law, run, secs, watch};
 
@@ -165,12 +165,37 @@ fn what_the_owner_does_not_want_to_be_known_is_nowhere() {
     let told = with_privacy(Privacy { names: Level::Domain, of_device, device_names: false }, frames());
     let of = |n| named(&told, |record| to_server(record) && record.local.0 == ip(home(n)));
     assert_eq!((of(1), of(2)), (called("example.org", NameSource::Sni), None));
-    let asked: Vec<_> = told.questions.iter().map(|row| (row.device.0, &*row.name)).collect();
-    assert_eq!(asked, [(1, "example.org")]);
+    let asked: Vec<_> = told.questions.iter().map(|row| &*row.name).collect();
+    assert_eq!(asked, ["example.org"]);
     assert!(told.claims.is_empty());
     assert!(!with_privacy(Privacy::default(), frames()).claims.is_empty());
     let text = format!("{told:?}");
     assert!(!text.contains("cam."), "{text}");
+}
+
+#[test]
+fn what_others_ask_a_device_for_is_kept_as_its_owner_wants_and_not_as_the_routers_is() {
+    let asked = || {
+        let hello = frame::said(50_000, 443, 1, &frame::client_hello("diary.example.org"));
+        [packet(remote(SERVER), station(1), hello)]
+    };
+    let name = |mac, level| {
+        let of_device = [(mac, level)].into();
+        named(&with_privacy(Privacy { of_device, ..Privacy::default() }, asked()), |_| true)
+    };
+    assert_eq!(name(device(1), Level::Nothing), None);
+    assert_eq!(name(ROUTER, Level::Nothing), called("diary.example.org", NameSource::Sni));
+}
+
+#[test]
+fn a_device_has_its_own_level_however_many_others_come_with_it() {
+    let others = (10..90).map(|n| udp(station(n), remote(INTERNET), (5_000, 5_001), 1));
+    let hello = frame::client_hello("diary.example.org");
+    let frames = others.chain(asks(1, "diary.example.org", Some(SERVER))).chain([says(1, 443, &hello)]);
+    let of_device = [(device(1), Level::Nothing)].into();
+    let told = with_privacy(Privacy { of_device, ..Privacy::default() }, frames);
+    let text = format!("{told:?}");
+    assert!(!text.contains("diary"), "{text}");
 }
 
 #[test]
