@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::records::kind::{A, AAAA, CNAME, HTTPS, PTR, SVCB};
+use super::records::{LONGEST, walk};
 use crate::decode::be16;
 use crate::text;
 
@@ -18,16 +20,8 @@ pub const ALIASES: usize = 16;
 pub const POINTERS: usize = 16;
 /// Compression pointers that are followed for one name: it has no more labels than this.
 const JUMPS: usize = 127;
-/// Bytes of a name with the lengths of its labels (RFC 1035 section 2.3.4).
-const LONGEST_NAME: usize = 255;
 const HEADER: usize = 12;
 
-const A: u16 = 1;
-const CNAME: u16 = 5;
-const PTR: u16 = 12;
-const AAAA: u16 = 28;
-const SVCB: u16 = 64;
-const HTTPS: u16 = 65;
 const INTERNET: u16 = 1;
 
 /// A message with at least one question that can be read.
@@ -291,42 +285,20 @@ fn record(bytes: &[u8], owner: usize) -> Option<Record<'_>> {
     Some(Record { owner, kind, class, at, data: bytes.get(at..at + usize::from(length))? })
 }
 
-/// The name at `at` with its compression undone (section 4.1.4), and where what follows it begins.
+/// The name at `at`, and where what follows it begins.
 fn labels(bytes: &[u8], at: usize) -> Option<(Labels, usize)> {
-    let (mut name, mut at, mut start, mut end) = (Vec::new(), at, at, None);
-    for _ in 0..=JUMPS {
-        loop {
-            let length = usize::from(*bytes.get(at)?);
-            match length {
-                0 => return Some((Labels(name), end.unwrap_or(at + 1))),
-                1..64 => {
-                    let label = bytes.get(at..at + 1 + length)?;
-                    // The root's own length is part of the limit.
-                    if name.len() + label.len() >= LONGEST_NAME {
-                        return None;
-                    }
-                    name.extend(label.iter().map(u8::to_ascii_lowercase));
-                    at += label.len();
-                }
-                192.. => break,
-                _ => return None,
-            }
-        }
-        // A pointer leads to what came before, so that there is an end.
-        let to = usize::from(be16(bytes, at)? & 0x3fff);
-        if to >= start {
-            return None;
-        }
-        end = end.or(Some(at + 2));
-        (at, start) = (to, to);
-    }
-    None
+    let mut name = Vec::new();
+    let end = walk(bytes, at, JUMPS, |label| {
+        name.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+        name.extend(label.iter().map(u8::to_ascii_lowercase));
+    })?;
+    Some((Labels(name), end))
 }
 
 /// Where what follows the name at `at` begins.
 fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
     let start = at;
-    while at - start < LONGEST_NAME {
+    while at - start < LONGEST {
         match *bytes.get(at)? {
             0 => return Some(at + 1),
             length @ 1..64 => at += 1 + usize::from(length),

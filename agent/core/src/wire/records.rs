@@ -15,16 +15,57 @@ const POINTERS: usize = 16;
 /// Labels of a name that is kept; longer ones (of reverse lookups) are walked over.
 const LABELS: usize = 6;
 /// Bytes of a name, length bytes included (RFC 1035 section 2.3.4).
-const LONGEST: usize = 255;
+pub(super) const LONGEST: usize = 255;
 
 /// Record types that are looked at.
 pub(super) mod kind {
     pub(crate) const A: u16 = 1;
+    pub(crate) const CNAME: u16 = 5;
     pub(crate) const PTR: u16 = 12;
     pub(crate) const TXT: u16 = 16;
     pub(crate) const AAAA: u16 = 28;
     pub(crate) const NB: u16 = 32;
     pub(crate) const SRV: u16 = 33;
+    pub(crate) const SVCB: u16 = 64;
+    pub(crate) const HTTPS: u16 = 65;
+}
+
+/// Tells the labels of the name at `at` of `message` with its compression undone (section 4.1.4), and returns where what
+/// follows it begins. `None` if it is broken, too long, or follows more than so many pointers.
+pub(super) fn walk<'a>(
+    message: &'a [u8],
+    at: usize,
+    pointers: usize,
+    mut tell: impl FnMut(&'a [u8]),
+) -> Option<usize> {
+    let (mut at, mut start, mut end) = (at, at, None);
+    // The root's own length is part of the limit.
+    let (mut length, mut followed) = (1, 0);
+    loop {
+        match usize::from(*message.get(at)?) {
+            0 => return Some(end.unwrap_or(at + 1)),
+            size @ ..=63 => {
+                let label = message.get(at + 1..at + 1 + size)?;
+                length += 1 + size;
+                if length > LONGEST {
+                    return None;
+                }
+                tell(label);
+                at += 1 + size;
+            }
+            0xc0.. => {
+                // A pointer leads to what came before, so that there is an end.
+                let target = usize::from(be16(message, at)? & 0x3fff);
+                followed += 1;
+                if target >= start || followed > pointers {
+                    return None;
+                }
+                end.get_or_insert(at + 2);
+                (at, start) = (target, target);
+            }
+            _ => return None,
+        }
+    }
 }
 
 /// The labels of a name; none if there are more than are kept.
@@ -37,36 +78,14 @@ pub(super) struct Name<'a> {
 impl<'a> Name<'a> {
     /// The name at `at` of `message`, and where what follows it begins.
     pub(super) fn read(message: &'a [u8], at: usize) -> Option<(Self, usize)> {
-        let (mut name, mut end, mut at) = (Self::default(), None, at);
-        let (mut length, mut pointers) = (1, 0);
-        loop {
-            match usize::from(*message.get(at)?) {
-                0 => break,
-                size @ ..=63 => {
-                    let label = message.get(at + 1..at + 1 + size)?;
-                    length += 1 + size;
-                    if length > LONGEST {
-                        return None;
-                    }
-                    if let Some(free) = name.labels.get_mut(name.count) {
-                        *free = label;
-                    }
-                    name.count += 1;
-                    at += 1 + size;
-                }
-                0xc0.. => {
-                    let target = usize::from(be16(message, at)? & 0x3fff);
-                    pointers += 1;
-                    if target >= at || pointers > POINTERS {
-                        return None;
-                    }
-                    end.get_or_insert(at + 2);
-                    at = target;
-                }
-                _ => return None,
+        let mut name = Self::default();
+        let end = walk(message, at, POINTERS, |label| {
+            if let Some(free) = name.labels.get_mut(name.count) {
+                *free = label;
             }
-        }
-        Some((name, end.unwrap_or(at + 1)))
+            name.count += 1;
+        })?;
+        Some((name, end))
     }
 
     pub(super) fn labels(&self) -> &[&'a [u8]] {
