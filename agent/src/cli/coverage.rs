@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::args::AskArgs;
-use super::listing::{Column, Form, Listing, Value, iso};
+use super::listing::{Column, Listing, Value, iso};
 use super::reader::Reader;
 use super::rows_left_out;
 use super::windows::{By, length, windows};
@@ -69,12 +69,7 @@ pub(crate) fn run(args: &CoverageArgs) -> Result<()> {
         Windows::Hour => By::Hour,
         Windows::Day => By::Day,
     };
-    let limit = match args.limit {
-        Some(0) => usize::MAX,
-        Some(limit) => limit,
-        None if reader.form == Form::Table => ROWS,
-        None => usize::MAX,
-    };
+    let limit = reader.limit(args.limit, ROWS);
     let windows = windows(&reader, by)?;
     let mut listing = Listing::new(&reader, &COLUMNS)?;
     for (i, window) in windows.iter().enumerate().take(limit) {

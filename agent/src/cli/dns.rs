@@ -10,6 +10,7 @@ use super::listing::{Column, Form, Listing, Value};
 use super::names::Names;
 use super::reader::Reader;
 use super::rows_left_out;
+use super::sums;
 use super::who;
 use crate::store::calendar::HOUR;
 
@@ -88,12 +89,7 @@ pub(crate) fn run(args: &DnsArgs) -> Result<()> {
     } else {
         questions(&reader, &mut names, args, devices.as_deref())?
     };
-    let limit = match args.limit {
-        Some(0) => usize::MAX,
-        Some(limit) => limit,
-        None if reader.form == Form::Table => ROWS,
-        None => usize::MAX,
-    };
+    let limit = reader.limit(args.limit, ROWS);
     let cut = rows.len() > limit;
     rows.truncate(limit);
     let mut listing = Listing::new(&reader, if args.hidden { &HIDDEN } else { &COLUMNS })?;
@@ -105,14 +101,6 @@ pub(crate) fn run(args: &DnsArgs) -> Result<()> {
         rows_left_out(limit, "rarer");
     }
     Ok(())
-}
-
-/// A condition on the device, with AND before it.
-fn of(devices: Option<&[i64]>, column: &str) -> String {
-    devices.map_or_else(String::new, |ids| {
-        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-        format!(" AND {column} IN ({})", ids.join(","))
-    })
 }
 
 /// What was asked for: how often, and first and last when.
@@ -134,7 +122,7 @@ fn questions(
     let sql = format!(
         "SELECT device, name, type, rcode, sum(count), min(first), max(last) FROM dns_hour
          WHERE window >= ?1 AND window < ?2{}{} GROUP BY 1, 2, 3, 4",
-        of(devices, "device"),
+        sums::of_devices("device", devices),
         if args.failed { " AND rcode <> 0" } else { "" },
     );
     let from = reader.period.since.map_or(i64::MIN, |since| since.div_euclid(HOUR) * HOUR);
@@ -219,7 +207,7 @@ pub(super) fn hidden(reader: &Reader, devices: Option<&[i64]>) -> Result<Vec<Hid
          FROM device d CROSS JOIN flow f ON f.device = d.id
          WHERE f.hidden IN ('dot', 'doh', 'doq') AND f.opened_by IS NOT 'peer' AND f.start < ?2 AND f.end >= ?1{}
          GROUP BY 1, 2, 3 ORDER BY 5 DESC, 6 + 7 DESC, 1, 2, 3",
-        of(devices, "d.id")
+        sums::of_devices("d.id", devices)
     );
     let mut statement = reader.db.prepare(&sql)?;
     let rows = statement.query_map((reader.period.from(), reader.period.to()), |row| {

@@ -5,7 +5,7 @@ use clap::Args;
 use rusqlite::Row;
 
 use super::args::{AskArgs, FilterArgs};
-use super::listing::{Column, Form, Listing, Value};
+use super::listing::{Column, Listing, Value};
 use super::names::{self, Names};
 use super::reader::Reader;
 use super::rows_left_out;
@@ -92,12 +92,7 @@ pub(crate) fn run(args: &FlowsArgs) -> Result<()> {
     let reader = Reader::open(&args.ask)?;
     let mut names = Names::new(&reader.db)?;
     let filter = args.filter.resolve(&reader, &mut names)?;
-    let limit = match args.limit {
-        Some(0) => usize::MAX,
-        Some(limit) => limit,
-        None if reader.form == Form::Table => ROWS,
-        None => usize::MAX,
-    };
+    let limit = reader.limit(args.limit, ROWS);
     let mut listing = Listing::new(&reader, &COLUMNS)?;
     let sql = format!(
         "SELECT start, end, device, endpoint, protocol, direction, opened_by, conn_state, bytes_up, bytes_down, packets_up,

@@ -57,6 +57,17 @@ impl Reader {
         Ok(Self { db, zone, calendar, now, period, form, open_hour })
     }
 
+    /// How many rows are printed if `asked` for so many, where 0 stands for all: if nothing was said, tables have `rows`,
+    /// and what programs read has all.
+    pub(crate) fn limit(&self, asked: Option<usize>, rows: usize) -> usize {
+        match asked {
+            Some(0) => usize::MAX,
+            Some(limit) => limit,
+            None if self.form == Form::Table => rows,
+            None => usize::MAX,
+        }
+    }
+
     /// `2026-11-20` in the site's zone, or as `format` says.
     pub(crate) fn local(&self, millis: i64, format: &str) -> String {
         let at = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);

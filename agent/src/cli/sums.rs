@@ -68,15 +68,19 @@ pub(crate) struct Filter {
     pub(crate) direction: Option<i64>,
 }
 
+/// The condition that `column` is one of these devices, with AND before it; none where all are meant.
+pub(crate) fn of_devices(column: &str, devices: Option<&[i64]>) -> String {
+    devices.map_or_else(String::new, |ids| {
+        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+        format!(" AND {column} IN ({})", ids.join(","))
+    })
+}
+
 impl Filter {
     /// Conditions on columns of the table `row`, each with AND before it; a service's port is in any of `ports`. All
     /// values are numbers.
     pub(crate) fn conditions(&self, row: &str, ports: &[&str]) -> String {
-        let mut sql = String::new();
-        if let Some(devices) = &self.devices {
-            let ids: Vec<String> = devices.iter().map(i64::to_string).collect();
-            sql += &format!(" AND {row}.device IN ({})", ids.join(","));
-        }
+        let mut sql = of_devices(&format!("{row}.device"), self.devices.as_deref());
         if let Some(direction) = self.direction {
             sql += &format!(" AND {row}.direction = {direction}");
         }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::args::{AskArgs, FilterArgs};
-use super::listing::{Column, Form, Listing, Value, iso};
+use super::listing::{Column, Listing, Value, iso};
 use super::names::{self, Names};
 use super::peers::{self, Party, Row};
 use super::reader::Reader;
@@ -113,12 +113,7 @@ pub(crate) fn run(args: &UsageArgs) -> Result<()> {
         Column::new("flows", "FLOWS").right(),
     ]);
     let mut listing = Listing::new(&reader, &columns)?;
-    let limit = match args.limit {
-        Some(0) => usize::MAX,
-        Some(limit) => limit,
-        None if reader.form == Form::Table => ROWS,
-        None => usize::MAX,
-    };
+    let limit = reader.limit(args.limit, ROWS);
     let mut left = limit;
     let mut cut = false;
     'windows: for window in windows(&reader, args.by)? {
