@@ -97,17 +97,6 @@ pub enum Evidence {
     Port,
 }
 
-impl Evidence {
-    /// As it is stored.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Parsed => "parsed",
-            Self::Port => "port",
-        }
-    }
-}
-
 impl Service {
     /// The service at `port` of IP protocol `protocol`, as far as the port tells.
     #[must_use]

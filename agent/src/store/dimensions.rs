@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 use lanscribe_core::addr::MacAddr;
 use lanscribe_core::device::{DeviceChange, DeviceId};
+use lanscribe_core::names::NameSource;
 use lanscribe_core::rollup::Endpoint;
 use rusqlite::{Connection, OptionalExtension as _, Result};
 
@@ -16,8 +18,8 @@ use crate::vendor::Registry;
 /// Endpoint ids that are remembered; beyond that the file is asked again.
 const REMEMBERED: usize = 16_384;
 
-/// Sources of names, the most trusted first: as [`NameSource`](lanscribe_core::names::NameSource) has them.
-const TRUST: &str = "sni quic http dns mdns ptr";
+/// Sources of names, the most trusted first: of two that stand in it the earlier one counts.
+static TRUST: LazyLock<String> = LazyLock::new(|| NameSource::ALL.map(NameSource::as_str).join(" "));
 
 /// Ids by what they stand for, and what devices and interfaces are to the configuration.
 #[derive(Debug, Default)]
@@ -249,7 +251,7 @@ impl Dimensions {
               name_source = CASE WHEN instr(?7, excluded.name_source) < instr(?7, name_source)
                 THEN excluded.name_source ELSE name_source END
             RETURNING id";
-        let row = (kind, address, name, source, device, day, TRUST);
+        let row = (kind, address, name, source, device, day, &*TRUST);
         let id = db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
         if self.endpoints.len() >= REMEMBERED {
             self.endpoints.clear();

@@ -18,7 +18,7 @@ const PATIENCE: Span = Span::from_secs(10);
 
 /// The beginnings of messages whose rest has not come yet.
 #[derive(Debug, Default)]
-pub(crate) struct Pieces {
+pub(crate) struct DnsStreams {
     waiting: HashMap<(u64, usize), Piece, RandomState>,
     /// Messages whose rest did not come in order or in time, or that were too long or too many.
     pub(crate) lost: u64,
@@ -32,7 +32,7 @@ struct Piece {
     at: Timestamp,
 }
 
-impl Pieces {
+impl DnsStreams {
     /// Reads a segment of a direction of a connection, and tells each message that is whole now; `tell` answers how many
     /// questions it has. What does not follow what waits begins anew: a message nearly always begins a segment.
     pub(crate) fn read(
@@ -107,9 +107,9 @@ mod tests {
         bytes
     }
 
-    fn read(pieces: &mut Pieces, seq: u32, segment: &[u8], second: i64) -> Vec<usize> {
+    fn read(streams: &mut DnsStreams, seq: u32, segment: &[u8], second: i64) -> Vec<usize> {
         let mut lengths = Vec::new();
-        pieces.read((1, 0), seq, segment, Timestamp::from_secs(second), |bytes| {
+        streams.read((1, 0), seq, segment, Timestamp::from_secs(second), |bytes| {
             lengths.push(bytes.len());
             1
         });
@@ -120,15 +120,15 @@ mod tests {
     fn messages_come_whole_however_they_are_cut_into_segments() {
         let stream: Vec<u8> = [12, 300, 0, 5_000, 40].into_iter().flat_map(message).collect();
         for size in [1, 2, 3, 13, 100, 1_400, 9_000] {
-            let (mut pieces, mut seq) = (Pieces::default(), u32::MAX - 100);
+            let (mut streams, mut seq) = (DnsStreams::default(), u32::MAX - 100);
             let mut lengths = Vec::new();
             for segment in stream.chunks(size) {
-                lengths.extend(read(&mut pieces, seq, segment, 5));
+                lengths.extend(read(&mut streams, seq, segment, 5));
                 seq = seq.wrapping_add(u32::try_from(segment.len()).unwrap());
             }
             lengths.retain(|&length| length > 0);
             assert_eq!(lengths, [12, 300, 5_000, 40], "in segments of {size}");
-            assert_eq!((pieces.lost, pieces.waiting.len()), (0, 0));
+            assert_eq!((streams.lost, streams.waiting.len()), (0, 0));
         }
     }
 
@@ -136,28 +136,28 @@ mod tests {
     fn of_a_segment_with_more_questions_than_anybody_asks_at_once_the_first_are_read() {
         let many = message(0).repeat(QUESTIONS + 20);
         for (each, told) in [(0, QUESTIONS), (1, QUESTIONS), (3, QUESTIONS.div_ceil(3)), (QUESTIONS, 1)] {
-            let (mut pieces, mut read) = (Pieces::default(), 0);
+            let (mut streams, mut read) = (DnsStreams::default(), 0);
             let segment = [&many[..], &[0, 9]].concat();
-            pieces.read((1, 0), 0, &segment, Timestamp::from_secs(1), |_| {
+            streams.read((1, 0), 0, &segment, Timestamp::from_secs(1), |_| {
                 read += 1;
                 each
             });
-            assert_eq!((read, pieces.lost), (told, (QUESTIONS + 20 - told) as u64));
-            assert_eq!(pieces.waiting.len(), 1, "the next one has begun all the same");
+            assert_eq!((read, streams.lost), (told, (QUESTIONS + 20 - told) as u64));
+            assert_eq!(streams.waiting.len(), 1, "the next one has begun all the same");
         }
     }
 
     #[test]
     fn what_comes_late_or_out_of_order_costs_a_message_and_no_more() {
-        let (mut pieces, whole) = (Pieces::default(), message(50));
-        assert_eq!(read(&mut pieces, 0, &whole[..20], 0), []);
-        assert_eq!(read(&mut pieces, 21, &message(9), 1), [9], "a gap: it begins anew");
-        assert_eq!(read(&mut pieces, 100, &whole[..20], 2), []);
-        assert_eq!(read(&mut pieces, 120, &message(8), 13), [8], "too late for the rest");
-        assert_eq!(pieces.lost, 2);
+        let (mut streams, whole) = (DnsStreams::default(), message(50));
+        assert_eq!(read(&mut streams, 0, &whole[..20], 0), []);
+        assert_eq!(read(&mut streams, 21, &message(9), 1), [9], "a gap: it begins anew");
+        assert_eq!(read(&mut streams, 100, &whole[..20], 2), []);
+        assert_eq!(read(&mut streams, 120, &message(8), 13), [8], "too late for the rest");
+        assert_eq!(streams.lost, 2);
         for flow in 0..WAITING as u64 + 5 {
-            pieces.read((flow, 0), 0, &whole[..9], Timestamp::from_secs(20), |_| panic!("whole"));
+            streams.read((flow, 0), 0, &whole[..9], Timestamp::from_secs(20), |_| panic!("whole"));
         }
-        assert_eq!((pieces.waiting.len(), pieces.lost), (WAITING, 7));
+        assert_eq!((streams.waiting.len(), streams.lost), (WAITING, 7));
     }
 }

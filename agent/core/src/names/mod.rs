@@ -7,6 +7,7 @@ pub mod announced;
 pub mod claim_source;
 pub mod claims;
 pub mod crowd;
+mod dns_streams;
 pub mod heard;
 pub mod hello;
 pub mod hours;
@@ -14,7 +15,6 @@ pub mod kind;
 pub mod lookups;
 mod name;
 mod opening;
-mod pieces;
 pub mod privacy;
 mod queue;
 pub mod registrable;
@@ -40,11 +40,11 @@ use crate::wire::dns::Message;
 use announced::Announced;
 use claims::Claims;
 use crowd::Crowds;
+use dns_streams::DnsStreams;
 use heard::Says;
 use hello::{Found, Hellos, Sight};
 use hours::DnsRow;
 use lookups::{Client, Lookups};
-use pieces::Pieces;
 use privacy::{Level, Privacy};
 use registrable::registered;
 
@@ -52,12 +52,12 @@ use registrable::registered;
 #[derive(Debug)]
 pub(crate) struct Names {
     privacy: Privacy,
-    pub(crate) hellos: Hellos,
-    pieces: Pieces,
-    pub(crate) lookups: Lookups,
+    hellos: Hellos,
+    dns_streams: DnsStreams,
+    lookups: Lookups,
     pub(crate) claims: Claims,
-    pub(crate) announced: Announced,
-    pub(crate) crowds: Crowds,
+    announced: Announced,
+    crowds: Crowds,
     /// Flows with somebody beyond the LAN, and those of them that have a name.
     flows: u64,
     named: u64,
@@ -68,7 +68,7 @@ impl Names {
         Self {
             privacy,
             hellos: Hellos::default(),
-            pieces: Pieces::default(),
+            dns_streams: DnsStreams::default(),
             lookups: Lookups::default(),
             claims: Claims::default(),
             announced: Announced::default(),
@@ -108,8 +108,8 @@ impl Names {
         match (flow.naming.reads, ip.tcp) {
             (Reads::Nothing, _) => {}
             (Reads::Dns, Some(tcp)) => {
-                let Self { pieces, lookups, .. } = self;
-                pieces
+                let Self { dns_streams, lookups, .. } = self;
+                dns_streams
                     .read((flow.id, way), tcp.seq, said, at, |bytes| read_dns(lookups, flow, way, bytes, at));
             }
             (Reads::Dns, None) => _ = read_dns(&mut self.lookups, flow, way, said, at),
@@ -160,12 +160,12 @@ impl Names {
 
     /// The limits of names that were reached so far.
     pub(crate) fn stats(&self) -> Stats {
-        let Self { hellos, pieces, lookups, claims, announced, crowds, .. } = self;
+        let Self { hellos, dns_streams, lookups, claims, announced, crowds, .. } = self;
         Stats {
             flows_remote: self.flows,
             flows_named: self.named,
             questions: lookups.hours.counted,
-            hellos_lost: hellos.lost + pieces.lost,
+            hellos_lost: hellos.lost + dns_streams.lost,
             names_folded: crowds.folded,
             lookups_forgotten: lookups.addresses_evicted + announced.forgotten,
             questions_cut: lookups.questions_evicted + lookups.questions_unread,
@@ -205,7 +205,7 @@ impl Names {
     /// The clock was set by `by`: what is known stays known.
     pub(crate) fn shift(&mut self, by: Span, latest: Timestamp) {
         self.hellos.shift(by);
-        self.pieces.shift(by);
+        self.dns_streams.shift(by);
         self.lookups.shift(by);
         self.announced.shift(by);
         self.crowds.step_back(latest);
@@ -251,10 +251,8 @@ impl Names {
             return;
         }
         // Who beyond the LAN asks a station for something has no say: the station's owner has.
-        let own = match flow.class {
-            Class::Remote => flow.ends[usize::from(!flow.ends[0].station)].device,
-            _ => flow.ends[1 - end].device,
-        };
+        let own = station(flow).unwrap_or(1 - end);
+        let own = flow.ends[own].device;
         let text = match self.privacy.level(devices.mac(own)) {
             Level::Full => Some(text.clone()),
             level => level.of(text),
@@ -274,11 +272,15 @@ const DOMAIN_S: u16 = 853;
 /// The end that looked the other one up: the station of the two, or of two alike the one that began.
 fn asker(flow: &Flow) -> Option<usize> {
     match flow.class {
-        Class::Remote if flow.ends[0].station => Some(0),
-        Class::Remote => Some(1),
+        Class::Remote => station(flow),
         Class::Lan | Class::Transit => Some(0),
         Class::Multicast | Class::Link => None,
     }
+}
+
+/// The station of a conversation with somebody beyond the LAN.
+fn station(flow: &Flow) -> Option<usize> {
+    (flow.class == Class::Remote).then(|| usize::from(!flow.ends[0].station))
 }
 
 fn client(flow: &Flow, end: usize) -> Client {

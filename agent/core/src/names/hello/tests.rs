@@ -1,3 +1,5 @@
+//! Hellos whole, cut, late, in any order and in floods: what each conversation must be found to say.
+
 use proptest::prelude::*;
 
 use super::*;
